@@ -59,6 +59,13 @@ class TrainOptions:
             rich_help_panel=_DATA,
         ),
     ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Character encoding, such as windows-1252; default: recognised from the file.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
     tokenize: Annotated[
         Tokenization | None,
         typer.Option(
@@ -69,7 +76,8 @@ class TrainOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Steps per batch of a long sequence, or per window of a forecast; default 100.",
+            help="Steps per batch of a long sequence, or per window of a forecast or of labels; "
+            "default 100.",
             rich_help_panel=_DATA,
         ),
     ] = None

@@ -13,8 +13,9 @@ from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.formats import detect_format, find_format, get_formats, load_data
 from sluice.sequence.data.series import Series
+from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
-from sluice.sequence.models import Classifier, Forecaster, ForecasterConfig
+from sluice.sequence.models import Forecaster, ForecasterConfig
 
 _TABLES = ("csv", "parquet")
 _NOT_FOR_FORECASTS = ("label", "label_per", "target")
@@ -28,7 +29,8 @@ def load_model_series(checkpoint: Checkpoint, data: StrPath) -> Series:
         data: a table, or a folder of tables.
 
     Returns:
-        Sequences with the model's features, in its order; a `Forecaster`'s targets are named.
+        Sequences with the model's features, in its order; a `Forecaster`'s targets are named, and
+        labels, if there are any, are those of steps.
 
     Raises:
         DataError: a table that cannot be read, or that has other columns.
@@ -90,11 +92,22 @@ def _load_columns(checkpoint: Checkpoint, data: Path, columns: Sequence[str]) ->
     if isinstance(checkpoint.model, Forecaster):
         given = {k: v for k, v in given.items() if k not in _NOT_FOR_FORECASTS}
     else:
-        is_classifier = isinstance(checkpoint.model, Classifier)
-        given["label_per"] = "sequence" if is_classifier else "step"
-    series = load_data(data, kind=kind, **given)
+        # A sequence without a label can be read so; a reader of one per sequence would skip it.
+        given["label_per"] = "step"
+    series = _load_without_label(data, kind, given)
     assert isinstance(series, Series)
     return series
+
+
+def _load_without_label(data: StrPath, kind: str, options: Mapping[str, object]) -> Tokens | Series:
+    """Read a table; where it lacks the column of labels, without it."""
+    label = options.get("label")
+    try:
+        return load_data(data, kind=kind, **options)
+    except DataError as error:
+        if label is None or repr(label) not in str(error):
+            raise
+    return load_data(data, kind=kind, **{**options, "label": None})
 
 
 def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:

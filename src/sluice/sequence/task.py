@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 import torch
@@ -12,11 +13,15 @@ from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.class_counts import count_classes, describe_classes
+from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.label_windows import LabelWindows
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
-from sluice.sequence.data.targets import SupervisedSequences
+from sluice.sequence.data.targets import StepLabels, SupervisedSequences
 from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
 from sluice.sequence.forecast_sources import (
     WindowPlan,
     cut_forecasts,
@@ -54,6 +59,7 @@ class EvaluationOptions(TypedDict, total=False):
     period: int | None
     training: BatchSource
     labels: tuple[str, ...]
+    class_counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,11 @@ class Task:
         """The unit of the loss."""
         return self.checkpoint.loss_unit
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the data, all parts together."""
+        return self.checkpoint.data_fingerprint
+
     def compute_metrics(self) -> Metrics:
         """The metrics of the model and of baselines on test data, else on validation data."""
         return evaluate(self.model, self.test or self.validation, **self.evaluation_options)
@@ -110,12 +121,14 @@ def make_task(
     quantiles: Sequence[float] | None = None,
     known: Sequence[str] = (),
     seed: int = 0,
+    statistics: FeatureStatistics | None = None,
     **model_options: Any,
 ) -> Task:
     """A model for the data: of the next token, the next chord, labels, or forecasts.
 
     Long sequences are read in streams of `seq_len` steps with the state carried over (or, for
-    forecasts, in windows of that length), short ones whole.
+    forecasts and labels of steps, in windows of that length), short ones whole. A validation part
+    of sequences with one label each is drawn by class.
 
     Args:
         data: from `load_data`.
@@ -130,6 +143,8 @@ def make_task(
             50 %, 80 % and 95 %; none if empty.
         known: features whose values in the steps to forecast are known ahead.
         seed: for the split, the order and the initial weights.
+        statistics: by which the values of a task of labels are normalised; None for those of the
+            training part.
         model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
 
     Raises:
@@ -148,17 +163,27 @@ def make_task(
     torch.manual_seed(seed)
     cuts = _BatchOptions(batch_size, seq_len, seed)
     if isinstance(data, Tokens):
-        return _make_token_task(data.split(validation=validation, seed=seed), cuts, model_options)
+        tokens = data.split(validation=validation, seed=seed)
+        return _mark_data(_make_token_task(tokens, cuts, model_options), data)
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
         options["known"] = find_places(data, known)
         windows = WindowPlan(seq_len, batch_size, seed)
-        return _make_forecast_task(data, (validation, test), windows, period, options)
+        task = _make_forecast_task(data, (validation, test), windows, period, options)
+        return _mark_data(task, data)
     split = data.split(validation=validation, test=test or 0.0, seed=seed)
     if data.multi_hot:
-        return _make_chord_task(split, cuts, model_options)
-    return _make_label_task(split.normalise(), cuts, model_options)
+        task = _make_chord_task(split, cuts, model_options)
+    else:
+        task = _make_label_task(split.normalise(statistics), cuts, model_options)
+    return _mark_data(task, data)
+
+
+def _mark_data(task: Task, data: Tokens | Series) -> Task:
+    """The task, whose checkpoint says what data it is for."""
+    marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
+    return replace(task, checkpoint=marked)
 
 
 @dataclass(frozen=True)
@@ -171,6 +196,21 @@ class _BatchOptions:
 
     def make_buckets(self, steps: SupervisedSequences) -> BatchSource:
         return BucketBatches(steps, self.batch_size, self.seed)
+
+    def find_label_window(self, data: Series) -> dict[str, int] | None:
+        """The window for step labels, if whole sequences would be too long or too few to train."""
+        lengths = data.values.lengths
+        few = len(lengths) < self.batch_size or lengths.mean() > LONG_SEQUENCE
+        if isinstance(data.labels, RaggedArray) and few and lengths.max() > 2 * self.chunk:
+            return {"steps": self.chunk, "context": self.chunk // 2}
+        return None
+
+    def make_label_batches(
+        self, steps: SupervisedSequences, window: dict[str, int] | None
+    ) -> BatchSource:
+        if window and isinstance(steps, StepLabels):
+            steps = LabelWindows.cut(steps, **window)
+        return self.make_buckets(steps)
 
     def make_streams(self, steps: SupervisedSequences) -> BatchSource:
         # With little data, fewer streams, so that each has at least two chunks.
@@ -206,14 +246,36 @@ def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
 
 def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     data, scale = split.train, split.statistics
+    if len(data.classes) < 2:
+        raise DataError(
+            f"Labels need at least two classes, got {', '.join(data.classes) or 'none'}; add "
+            "sequences of others, or name another column of labels."
+        )
     kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
+    counts, window = count_classes(data), cuts.find_label_window(data)
     checkpoint = Checkpoint(
         kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
-        preprocessing=_describe_loading(data) | (asdict(scale) if scale else {}),
+        preprocessing=_describe_loading(data)
+        | (asdict(scale) if scale else {})
+        | {"class_counts": counts.tolist()}
+        | ({"label_window": window} if window else {}),
     )
-    return _assemble_task(checkpoint, split, cuts.make_buckets, labels=data.classes)
+    task = _assemble_task(
+        checkpoint,
+        split,
+        partial(cuts.make_label_batches, window=window),
+        labels=data.classes,
+        class_counts=tuple(counts.tolist()),
+    )
+    notes = describe_classes(split)
+    if window:
+        notes += (
+            f"Long series are read in windows of {window['steps']} labelled steps, with "
+            f"{window['context']} steps before and after them.",
+        )
+    return replace(task, report="\n".join((task.report, *notes)))
 
 
 def _make_forecast_task(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.fingerprint import hash_contents
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
@@ -27,7 +28,8 @@ class Series:
 
     Attributes:
         features: the name of each column.
-        values: (steps, features), float32; NaN for missing values.
+        values: (steps, features), float64 in the data's own units, float32 once normalised and in a
+            piano roll; NaN for missing values.
         targets: the columns to forecast; all if empty.
         labels: one class per sequence (from 0), or one per step (from 1; 0 if missing).
         classes: the names of the classes.
@@ -59,6 +61,11 @@ class Series:
         return len(self.values)
 
     @property
+    def strata(self) -> tuple[int, ...]:
+        """The class of each sequence, by which a split draws; empty without one per sequence."""
+        return self.labels if isinstance(self.labels, tuple) else ()
+
+    @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
         """What was skipped, where and why."""
         return self.load_report.skipped_items
@@ -66,6 +73,10 @@ class Series:
     def report(self) -> str:
         """What was read, and what was skipped where and why, as text."""
         return self.load_report.to_text()
+
+    def fingerprint(self) -> str:
+        """A hash of columns, values and labels, the same wherever and whenever they are read."""
+        return hash_contents(self.features, self.values, self.classes, self.labels)
 
     def to_supervised(self, horizon: int = 1, *, indicate: bool = False) -> SupervisedSequences:
         """The targets of each step, for `BucketBatches`, `StreamBatches` or `WindowBatches`.
@@ -181,7 +192,7 @@ class Series:
         if not indicate and not np.isnan(self.values.flat).any():
             return self.values
         return RaggedArray.of(
-            (_fill_missing(values, indicate) for values in self.values), np.float32
+            (_fill_missing(values, indicate) for values in self.values), self.values.flat.dtype
         )
 
 
