@@ -11,6 +11,7 @@ from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.data.series import Series
+from sluice.sequence.data.time_steps import next_times
 from sluice.sequence.errors import DataError
 from sluice.sequence.forecasting.forecast import Forecast
 from sluice.sequence.forecasting.history import History, match_future, split_history
@@ -20,7 +21,6 @@ from sluice.sequence.forecasting.prediction import (
     require_forecaster,
 )
 from sluice.sequence.forecasting.series_forecast import SeriesForecast
-from sluice.sequence.forecasting.times import continue_times
 from sluice.sequence.models import ForecasterConfig
 
 _SHOWN = 3
@@ -81,7 +81,7 @@ def forecast_series(
     forecasts = [
         SeriesForecast(
             one.name,
-            _find_times(one, chosen),
+            _find_times(one, chosen, series.time_zone),
             found.values[place],
             found.quantiles[place],
             one.values[:, list(config.targets)],
@@ -90,7 +90,13 @@ def forecast_series(
         for place, one in enumerate(histories)
     ]
     return Forecast(
-        forecasts, targets, config.quantiles, time_name=series.time_name, notes=tuple(notes)
+        forecasts,
+        targets,
+        config.quantiles,
+        series.time_name,
+        series.time_zone,
+        series.time_format,
+        tuple(notes),
     )
 
 
@@ -153,7 +159,7 @@ def _choose_steps(
     return steps or min(config.horizon, given)
 
 
-def _find_times(history: History, steps: int) -> Array:
+def _find_times(history: History, steps: int, zone: str) -> Array:
     """The times of the forecast: those of the rows ahead, then as before."""
     if history.times is None:
         return len(history) + _number_rows(steps)
@@ -163,7 +169,11 @@ def _find_times(history: History, steps: int) -> Array:
     if len(given) >= steps:
         return given[:steps]
     whole = np.concatenate((history.times, given))
-    return np.concatenate((given, continue_times(whole, steps - len(given), history.name)))
+    try:
+        later = next_times(whole, steps - len(given), zone)
+    except DataError as error:
+        raise DataError(f"Series {history.name}: {error}") from None
+    return np.concatenate((given, later))
 
 
 def _require_no_gap(history: History, first: Any) -> None:
