@@ -76,7 +76,10 @@ def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]
 
 
 def test_all_commands_were_walked() -> None:
-    names = "ablate compare compose doctor evaluate generate look predict search show sketch studio train"
+    names = (
+        "ablate compare compose doctor evaluate forecast generate look predict search show sketch studio "
+        "train"
+    )
     assert " ".join(name for name in COMMANDS if " " not in name) == names
     groups = [name for name in COMMANDS if " " in name]
     assert groups == [f"studio {name}" for name in ("backup", "export", "import", "keeper")]
@@ -94,11 +97,13 @@ MEANINGS_BY_COMMAND = {
         "Held-out data": ["evaluate", "ablate"],
         "What to label": ["predict"],
         "What to read": ["look"],
+        "Data to go on from": ["forecast"],
     },
     "--count": {"Number of texts to generate": ["generate"], "Number of tunes": ["compose"]},
     "--prompt": {"Text to continue": ["generate"], "Notes to continue, in ABC": ["compose"]},
     "--steps": {
         "Number of weight updates": ["compare", "train", "search"],
+        "Number of steps to forecast": ["forecast"],
         "Maximum number of time steps to show": ["look"],
     },
     "--sequence": {
@@ -111,7 +116,7 @@ MEANINGS_BY_COMMAND = {
     },
     "--out": {
         "Output folder": ["compare", "train", "search", "compose", "ablate"],
-        "Output file": ["show", "sketch", "evaluate", "predict", "look"],
+        "Output file": ["show", "sketch", "forecast", "evaluate", "predict", "look"],
         "Output text file": ["generate"],
     },
 }
