@@ -21,7 +21,20 @@ class Usage(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
-_TABLE = ("kind", "target", "inputs", "id", "time", "label", "horizon", "period", "seq_len", "cell")
+_TABLE = (
+    "kind",
+    "target",
+    "inputs",
+    "id",
+    "time",
+    "label",
+    "horizon",
+    "period",
+    "quantiles",
+    "known",
+    "seq_len",
+    "cell",
+)
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
