@@ -77,12 +77,13 @@ def build_ragged(flat: Array, ends: Array) -> RaggedArray:
     return RaggedArray(flat, starts, ends)
 
 
-def write_complete(home: Path, mark: str, about: EncodingMetadata) -> None:
+def write_complete(home: StrPath, mark: str, about: EncodingMetadata) -> None:
     """Write the metadata that make the two arrays in a folder a cache of what `mark` stands for.
 
     Raises:
         OSError: the folder cannot be written to.
     """
+    home = Path(home)
     hashes = {name: _hash_file(home / f"{name}.bin") for name in ("ids", "ends")}
     content = {"format": _FORMAT, "fingerprint": mark, "hashes": hashes, "about": about}
     kept = {"content": content, "hash": _hash_content(content)}
@@ -93,11 +94,12 @@ def _hash_content(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def load_complete(home: Path, mark: str) -> EncodedSequences | None:
+def load_complete(home: StrPath, mark: str) -> EncodedSequences | None:
     """The cache in a folder, if it is whole, of what `mark` stands for, and possible at all.
 
     Types, bounds and every id are checked: whoever can write to the folder can write hashes too.
     """
+    home = Path(home)
     try:
         for name in ("about.json", "ids.bin", "ends.bin"):
             require_regular_file(home / name)
