@@ -116,15 +116,13 @@ class ForecastScores:
     def _compare(self, name: str, first: str, rows: Sequence[tuple[str, object]]) -> ScoreTable:
         """The model's scores in each part, and the MASE of the other methods."""
         others = [method for method in self.predictions if method != MODEL]
-        found = [
-            (
-                label,
-                self.compute(rows=part)
-                | {f"MASE, {who}": self.compute(who, rows=part)["MASE"] for who in others},
-            )
-            for label, part in rows
-        ]
-        return _tabulate(name, first, found)
+        found = []
+        for label, part in rows:
+            scores = self.compute(rows=part)
+            del scores["RMSE"]
+            mase = {who.partition(" (")[0]: self.compute(who, rows=part)["MASE"] for who in others}
+            found.append((label, scores | mase))
+        return _tabulate(name, first, found, f"{name}; of other methods the MASE")
 
 
 def evaluate_forecasts(
@@ -148,7 +146,8 @@ def evaluate_forecasts(
         held_out: the part of each series, at its end, that is forecast.
         origins: at most so many of a series, evenly spread; default 100, fewer with many series.
         stride: an origin every so many rows, in place of `origins`.
-        period: the length of a season in steps, for the last season and the scale of MASE.
+        period: the length of a season in steps, for the last season and the scale of MASE; default
+            that of the training.
 
     Raises:
         DataError: no forecaster; other features; a setting outside its range; series that are too
@@ -156,6 +155,7 @@ def evaluate_forecasts(
     """
     model = require_forecaster(checkpoint)
     require_features(checkpoint, series)
+    period = _get_period(checkpoint) if period is None else period
     if period is not None and period < 1:
         raise DataError(f"period must be at least 1 step, got {period}.")
     config, targets = model.config, list(model.config.targets)
@@ -190,6 +190,11 @@ def evaluate_forecasts(
         np.stack(change),
         tuple(_describe_origins(chosen, held_out, period)),
     )
+
+
+def _get_period(checkpoint: Checkpoint) -> int | None:
+    period = checkpoint.preprocessing.get("period")
+    return period if isinstance(period, int) and period > 0 else None
 
 
 def _describe_origins(origins: Origins, held_out: float, period: int | None) -> list[str]:
