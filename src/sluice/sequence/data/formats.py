@@ -17,7 +17,9 @@ from sluice.files import StrPath
 from sluice.option_names import name_option
 from sluice.sequence.data.readers import csv, midi, parquet
 from sluice.sequence.data.readers.file_kinds import read_head
+from sluice.sequence.data.readers.json_lines import read_json_lines
 from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
+from sluice.sequence.data.readers.spreadsheets import read_spreadsheet
 from sluice.sequence.data.readers.text import read_text
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
@@ -25,6 +27,8 @@ from sluice.sequence.errors import DataError
 
 ENTRY_POINT_GROUP = "sluice.formats"
 _HEAD = 1 << 16
+TABLES = ("csv", "parquet", "spreadsheet", "jsonl")
+"""The formats of tables, which all have the options of `TableOptions`."""
 _IMPLIED = "on_reading"
 
 
@@ -74,6 +78,8 @@ _BUILT_IN = (
         lambda head: head.startswith(b"PAR1"),
         parquet.read_parquet,
     ),
+    Format("spreadsheet", (".xlsx", ".ods"), lambda head: False, read_spreadsheet),
+    Format("jsonl", (".jsonl", ".ndjson"), lambda head: False, read_json_lines),
 )
 
 
@@ -82,7 +88,7 @@ def get_formats() -> dict[str, Format]:
     """All formats by name; text is last, for files that no other format matches.
 
     >>> sorted(get_formats())
-    ['abc', 'chorales', 'csv', 'midi', 'parquet', 'text']
+    ['abc', 'chorales', 'csv', 'jsonl', 'midi', 'parquet', 'spreadsheet', 'text']
     """
     others = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
     return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
