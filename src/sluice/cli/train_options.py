@@ -76,7 +76,8 @@ class TrainOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Steps per batch of a long sequence, or per window of a forecast; default 100.",
+            help="Steps per batch of a long sequence, or per window of a forecast or of labels; "
+            "default 100.",
             rich_help_panel=_DATA,
         ),
     ] = None

@@ -46,6 +46,10 @@ TASKS = {
     "labels": Usage(
         "a table with labels", ("kind", "encoding", "inputs", "id", "time", "label", "cell")
     ),
+    "long labels": Usage(
+        "a table with labels of long series",
+        ("kind", "encoding", "inputs", "id", "time", "label", "cell", "seq_len"),
+    ),
     "forecasts": Usage("a table to forecast", (*_TABLE, "encoding")),
 }
 """What `sluice train` learns, which is known once the data is read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 import torch
@@ -12,12 +13,15 @@ from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.batching.streams import StreamBatches, WindowBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.label_windows import LabelWindows
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
-from sluice.sequence.data.targets import SupervisedSequences
+from sluice.sequence.data.targets import StepLabels, SupervisedSequences
 from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
 from sluice.sequence.metrics.evaluation import evaluate
 from sluice.sequence.metrics.metrics import Metrics
 from sluice.sequence.models import (
@@ -48,6 +52,7 @@ class EvaluationOptions(TypedDict, total=False):
     period: int | None
     training: BatchSource
     labels: tuple[str, ...]
+    class_counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,8 @@ def make_task(
     """A model for the data: of the next token, the next chord, labels, or forecasts.
 
     Long sequences are read in streams of `seq_len` steps with the state carried over (or, for
-    forecasts, in windows of that length), short ones whole.
+    forecasts and labels of steps, in windows of that length), short ones whole. A validation part
+    of sequences with one label each is drawn by class.
 
     Args:
         data: from `load_data`.
@@ -161,6 +167,21 @@ class _BatchOptions:
     def make_buckets(self, steps: SupervisedSequences) -> BatchSource:
         return BucketBatches(steps, self.batch_size, self.seed)
 
+    def find_label_window(self, data: Series) -> dict[str, int] | None:
+        """The window for step labels, if whole sequences would be too long or too few to train."""
+        lengths = data.values.lengths
+        few = len(lengths) < self.batch_size or lengths.mean() > LONG_SEQUENCE
+        if isinstance(data.labels, RaggedArray) and few and lengths.max() > 2 * self.chunk:
+            return {"steps": self.chunk, "context": self.chunk // 2}
+        return None
+
+    def make_label_batches(
+        self, steps: SupervisedSequences, window: dict[str, int] | None
+    ) -> BatchSource:
+        if window and isinstance(steps, StepLabels):
+            steps = LabelWindows.cut(steps, **window)
+        return self.make_buckets(steps)
+
     def make_streams(self, steps: SupervisedSequences) -> BatchSource:
         # With little data, fewer streams, so that each has at least two chunks.
         streams = max(1, min(self.batch_size, int(steps.lengths.sum()) // (2 * self.chunk)))
@@ -199,14 +220,36 @@ def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
 
 def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     data, scale = split.train, split.statistics
+    if len(data.classes) < 2:
+        raise DataError(
+            f"Labels need at least two classes, got {', '.join(data.classes) or 'none'}; add "
+            "sequences of others, or name another column of labels."
+        )
     kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
+    counts, window = count_classes(data), cuts.find_label_window(data)
     checkpoint = Checkpoint(
         kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
-        preprocessing=_describe_loading(data) | (asdict(scale) if scale else {}),
+        preprocessing=_describe_loading(data)
+        | (asdict(scale) if scale else {})
+        | {"class_counts": counts.tolist()}
+        | ({"label_window": window} if window else {}),
     )
-    return _assemble_task(checkpoint, split, cuts.make_buckets, labels=data.classes)
+    task = _assemble_task(
+        checkpoint,
+        split,
+        partial(cuts.make_label_batches, window=window),
+        labels=data.classes,
+        class_counts=tuple(counts.tolist()),
+    )
+    notes = describe_classes(split)
+    if window:
+        notes += (
+            f"Long series are read in windows of {window['steps']} labelled steps, with "
+            f"{window['context']} steps before and after them.",
+        )
+    return replace(task, report="\n".join((task.report, *notes)))
 
 
 def _make_forecast_task(

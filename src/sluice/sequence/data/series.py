@@ -61,6 +61,11 @@ class Series:
         return len(self.values)
 
     @property
+    def strata(self) -> tuple[int, ...]:
+        """The class of each sequence, by which a split draws; empty without one per sequence."""
+        return self.labels if isinstance(self.labels, tuple) else ()
+
+    @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
         """What was skipped, where and why."""
         return self.load_report.skipped_items
