@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+HasHeader = Literal["yes", "no"]
+
 
 _PANEL = "How a table is written"
 
@@ -38,10 +41,10 @@ Comment = Annotated[
     ),
 ]
 Header = Annotated[
-    bool | None,
+    HasHeader | None,
     typer.Option(
-        "--header/--no-header",
-        help="Whether the first row names the columns; default: unless it holds numbers.",
+        help="Whether the first row names the columns, yes or no; default: yes, unless it holds "
+        "numbers.",
         rich_help_panel=_PANEL,
     ),
 ]
