@@ -147,6 +147,7 @@ def build_data_job(
     refuse_unused(_name_task(data, task))
 
     def save_best(loss: float) -> None:
+        task.calibrate()
         replace(task.checkpoint, metadata={"validation": loss}).save(checkpoint)
 
     def train(
