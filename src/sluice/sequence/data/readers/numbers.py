@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.errors import DataError
 
@@ -45,14 +46,17 @@ class NumberFormat:
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
-            raise DataError(f"decimal= must be '.' or ',', got {self.decimal!r}.")
+            name = name_option("decimal")
+            raise DataError(f"{name} must be '.' or ',', got {self.decimal!r}.")
         if self.thousands not in ("", *_THOUSANDS_NAMES):
             raise DataError(
-                "thousands= must be ',', '.', ' ', \"'\" or '' for none, got "
+                f"{name_option('thousands')} must be ',', '.', ' ', \"'\" or '' for none, got "
                 + repr(self.thousands)
             )
         if self.decimal == self.thousands:
-            raise DataError(f"decimal= and thousands= are both {self.decimal!r}; give two marks.")
+            raise DataError(
+                f"Decimals and thousands are both marked by {self.decimal!r}; give two marks."
+            )
 
     def matches(self, cell: str) -> bool:
         """Whether a cell is a number in this format."""
@@ -162,7 +166,7 @@ def find_number_format(
         elif decimal is None:
             raise DataError(
                 f"{cell!r} may be {cell.replace(mark, '')} or {cell.replace(mark, '.')}; say "
-                f"thousands={mark!r} or decimal={mark!r}."
+                f"{name_setting('thousands', mark)} or {name_setting('decimal', mark)}."
             )
     _require_one_reading(decimals, groups)
     group = next(iter(groups), "")
@@ -174,7 +178,7 @@ def _require_one_reading(decimals: Mapping[str, str], groups: Mapping[str, str])
         cells = [repr(cell) for cell in (*decimals.values(), *groups.values()) if cell]
         raise DataError(
             f"The numbers {' and '.join(dict.fromkeys(cells))} are written in different ways; "
-            "write them in one way, or leave out columns with inputs="
+            f"write them in one way, or leave out columns with {name_option('inputs')}."
         )
 
 

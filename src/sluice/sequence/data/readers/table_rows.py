@@ -86,6 +86,7 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
     others = [name for name in (roles.id, roles.time, roles.label) if name is not None]
     blocks: list[Array] = []
     texts: Texts = {name: [] for name in others}
+    numbers = _list_missing_numbers(reading.missing)
     first = 0
     for batch in reading.table.read(list(dict.fromkeys((*sources.values(), *others)))):
         block = np.empty((batch.num_rows, len(sources)))
@@ -102,11 +103,24 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
                 block[:, place] = match_category(reading, name, source, column, listed)
         for name in others:
             texts[name].append(batch.column(batch.schema.names.index(name)))
+        for number in numbers:
+            block[block == number] = np.nan
         _refuse_large(reading, block, [*sources], first)
         blocks.append(block)
         first += batch.num_rows
         _stop_early(reading, first)
     return blocks, texts
+
+
+def _list_missing_numbers(words: Sequence[str]) -> list[float]:
+    """The words for missing values that are numbers, such as -999."""
+    found = []
+    for word in words:
+        try:
+            found.append(float(word))
+        except ValueError:
+            continue
+    return found
 
 
 def _parse_column(reading: TableReading, name: str, column: pa.Array, first: int) -> Array:
@@ -177,7 +191,8 @@ def _select_rows(reading: TableReading, roles: ColumnRoles, values: Array, texts
     """The rows that can be read, with what the report says of them."""
     import pyarrow
 
-    table, notes = reading.table, list(reading.table.notes)
+    table = reading.table
+    notes = [*table.notes, *table.describe_reading()]
     whole = {name: pyarrow.chunked_array(parts) for name, parts in texts.items() if parts}
     end = _find_end(values, list(whole.values()))
     if end < len(values):
