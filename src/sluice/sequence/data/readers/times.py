@@ -84,16 +84,19 @@ def parse_times(
         words = compute.unique(cells).to_pylist() if len(missing) else None
         return _parse_text(name, _drop_missing(cells, missing, words), time_format)
     if not (
-        types.is_integer(column.type) or types.is_floating(column.type) or types.is_decimal(column.type)
+        types.is_integer(column.type)
+        or types.is_floating(column.type)
+        or types.is_decimal(column.type)
     ):
         raise DataError(
             f"column {name!r} holds {column.type}, expected dates or numbers; "
-            f"{name_option('time')} names another, {_NO_TIME()}."
+            f"{name_option('time')} names another, {suggest_no_time()}."
         )
     return _read_numbers(name, column, time_format)
 
 
-def _NO_TIME() -> str:
+def suggest_no_time() -> str:
+    """How to leave the rows in their order, for messages."""
     return f"{name_setting('no_time', True)} keeps the rows in their order"
 
 
@@ -119,7 +122,11 @@ def _read_dates(column: pa.Array) -> ParsedTimes:
     counts = np.asarray(whole.cast("int64").fill_null(0), np.int64)
     fine = fine and bool((counts % 1000).any())
     unit = "datetime64[ns]" if fine else "datetime64[us]"
-    values = counts.view("datetime64[ns]").astype(unit) if not fine and column.type == "timestamp[ns]" else None
+    values = (
+        counts.view("datetime64[ns]").astype(unit)
+        if not fine and column.type == "timestamp[ns]"
+        else None
+    )
     if values is None:
         source = "datetime64[ns]" if whole.type.unit == "ns" else "datetime64[us]"
         values = counts.astype(source).astype(unit)
@@ -154,18 +161,14 @@ def _describe_numbers(name: str, values: Array) -> tuple[str, ...]:
         return ()
     low, high = float(values.min()), float(values.max())
     for form, size in _COUNTED.items():
-        if form != "excel" and 3e14 <= low * size and high * size <= _RANGE:
-            return (
-                f"Times are numbers; {name_setting('time_format', form)} reads them as dates.",
-            )
-    serial = 20_000 <= low and high <= 80_000 and _is_calendar_name(name)
+        if form != "excel" and low * size >= 3e14 and high * size <= _RANGE:
+            return (f"Times are numbers; {name_setting('time_format', form)} reads them as dates.",)
+    serial = low >= 20_000 and high <= 80_000 and _is_calendar_name(name)
     hint = f"; {name_setting('time_format', 'excel')} reads them as dates" if serial else ""
     return (f"Times are numbers{hint}.",)
 
 
-def _count_dates(
-    name: str, values: Array, bad: dict[int, str], time_format: str
-) -> ParsedTimes:
+def _count_dates(name: str, values: Array, bad: dict[int, str], time_format: str) -> ParsedTimes:
     size = _COUNTED[time_format]
     epoch = _EXCEL_EPOCH if time_format == "excel" else np.datetime64(0, "us")
     counts = values * int(size) if values.dtype.kind == "i" else np.round(values * size)
@@ -175,7 +178,9 @@ def _count_dates(
     for row in np.flatnonzero(far).tolist():
         bad.setdefault(row, f"column {name!r} has {values[row]}, beyond {time_format} dates")
     good = np.where(far, 0, counts).astype(np.int64)
-    return ParsedTimes(epoch + good.astype("timedelta64[us]"), bad, "" if time_format == "excel" else "UTC")
+    return ParsedTimes(
+        epoch + good.astype("timedelta64[us]"), bad, "" if time_format == "excel" else "UTC"
+    )
 
 
 def _parse_text(name: str, cells: pa.Array, time_format: str | None) -> ParsedTimes:
@@ -197,7 +202,9 @@ def _parse_text(name: str, cells: pa.Array, time_format: str | None) -> ParsedTi
     moments = moments or form.read(cells)
     good = moments.valid
     if not good.any() or good.sum() < _MOST * known.sum():
-        raise DataError(_refuse(name, cells.filter(pyarrow.array(known & ~good)), cells, time_format))
+        raise DataError(
+            _refuse(name, cells.filter(pyarrow.array(known & ~good)), cells, time_format)
+        )
     return _finish(name, cells, moments, time_format)
 
 
@@ -270,7 +277,9 @@ def _refuse(name: str, wrong: pa.Array, cells: pa.Array, time_format: str | None
 
     known = cells.drop_null()
     if not len(known):
-        return f"column {name!r} is empty; {name_option('time')} names another, {_NO_TIME()}."
+        return (
+            f"column {name!r} is empty; {name_option('time')} names another, {suggest_no_time()}."
+        )
     first = (wrong if len(wrong) else known)[0].as_py()
     found = suggest_patterns(known)
     number = f"all {len(known):,}" if len(known) > 1 else "it"
@@ -283,23 +292,23 @@ def _refuse(name: str, wrong: pa.Array, cells: pa.Array, time_format: str | None
     if len(found) == 1:
         return (
             f"column {name!r} holds dates that are not ISO 8601 ({first!r}); {number} fit "
-            f"{found[0]}: say {name_setting('time_format', found[0])}, or {_NO_TIME()}."
+            f"{found[0]}: say {name_setting('time_format', found[0])}, or {suggest_no_time()}."
         )
     if found:
         return (
             f"column {name!r} holds dates that can be read in several ways ({first!r}); say which: "
-            f"{_list_settings(found)}; or {_NO_TIME()}."
+            f"{_list_settings(found)}; or {suggest_no_time()}."
         )
     if all(is_time_of_day(cell) for cell in compute.unique(known[:1000]).to_pylist()):
         return (
             f"column {name!r} holds times of day without a date ({first!r}), which give no order; "
             f"name all columns of the time, such as {name_setting('time', f'date,{name}')}, or "
-            f"{_NO_TIME()}."
+            f"{suggest_no_time()}."
         )
     return (
         f"column {name!r} holds no times: {first!r} is neither a number nor an ISO date; "
-        f"{name_option('time_format')} gives the format of other dates, {name_option('time')} names "
-        f"another column, {_NO_TIME()}."
+        f"{name_option('time_format')} gives the format of other dates, "
+        f"{name_option('time')} names another column, {suggest_no_time()}."
     )
 
 
@@ -313,7 +322,9 @@ def _finish(name: str, cells: pa.Array, moments: Moments, time_format: str | Non
     bad = {}
     for row in np.flatnonzero(~good).tolist():
         cell = cells[row].as_py()
-        expected = "neither a number nor an ISO date" if time_format is None else f"not {time_format}"
+        expected = (
+            "neither a number nor an ISO date" if time_format is None else f"not {time_format}"
+        )
         bad[row] = "no time is given" if cell is None else f"the time {cell!r} is {expected}"
     first = int(np.argmax(good))
     pattern = describe_iso(cells[first].as_py()) if time_format is None else time_format
