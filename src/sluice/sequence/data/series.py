@@ -38,8 +38,12 @@ class Series:
         groups: the group of each sequence, which a split keeps together.
         predefined_split: the indices of "train", "validation" and "test", if the files give them.
         load_report: what was read and what was skipped.
-        times: the time of each step, (steps,), float64 or datetime64; None without such a column.
-        time_name: the name of that column.
+        times: the time of each step, (steps,), int64, float64 or datetime64 (UTC if there is a
+            zone); None without such a column.
+        time_name: the name of that column, or of several between blanks.
+        time_zone: the zone of dates: empty if the data name none, UTC, an offset such as +01:00, or
+            a name such as Europe/Berlin.
+        time_format: how the data write dates, for `format_time`; empty for ISO 8601.
         load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
@@ -55,6 +59,8 @@ class Series:
     load_report: LoadReport = field(default_factory=LoadReport)
     times: RaggedArray | None = None
     time_name: str = ""
+    time_zone: str = ""
+    time_format: str = ""
     load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
