@@ -144,8 +144,8 @@ def build_data_job(
     from sluice import sequence
 
     config = options.build_config()
-    task = sequence.make_task(data, seed=config.seed, **_task_options(options))
-    refuse_unused(_name_task(data, task))
+    task = sequence.make_task(data, seed=config.seed, **task_options(options))
+    refuse_unused(name_task(data, task))
 
     def save_best(loss: float) -> None:
         task.calibrate()
@@ -183,7 +183,7 @@ def build_data_job(
     )
 
 
-def _task_options(options: TrainOptions) -> dict[str, Any]:
+def task_options(options: TrainOptions) -> dict[str, Any]:
     """The task's and the model's sizes that were asked for, under the library's names."""
     asked = {
         "seq_len": options.seq_len,
@@ -229,7 +229,7 @@ _UNITS = {"chars": "characters", "words": "words", "subwords": "subwords"}
 """From `--tokenize` to the library's names."""
 
 
-def _name_task(data: Tokens | Series, task: Task) -> str:
+def name_task(data: Tokens | Series, task: Task) -> str:
     """What is learnt, as a key of `usage.TASKS`."""
     from sluice.sequence import Tokens
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DATA, _TABLE, _MODEL = "Data", "Columns of a table", "Model"
 _BUDGET, _OPTIMIZATION = "Length of training", "Optimization"
-_BUDGETS = ("minutes", "epochs", "steps")
+BUDGETS = ("minutes", "epochs", "steps")
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class TrainOptions:
     def with_defaults(self, defaults: TrainOptions) -> TrainOptions:
         """These options, and `defaults` for those that are None."""
         given = self.select_given()
-        if given.keys() & {*_BUDGETS}:  # one budget replaces another
+        if given.keys() & {*BUDGETS}:  # one budget replaces another
             defaults = replace(defaults, minutes=None, epochs=None, steps=None)
         return replace(defaults, **given)
 
@@ -247,7 +247,7 @@ class TrainOptions:
 
     def require_one_budget(self) -> None:
         """Refuse two budgets."""
-        if sum(getattr(self, name) is not None for name in _BUDGETS) > 1:
+        if sum(getattr(self, name) is not None for name in BUDGETS) > 1:
             fail("--minutes, --epochs and --steps exclude each other; choose one")
 
     def build_config(self, defaults: TrainingConfig | None = None) -> TrainingConfig:

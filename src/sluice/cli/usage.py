@@ -6,7 +6,7 @@ list of its command is used always.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import typer
@@ -59,6 +59,7 @@ TASKS = {
 
 USES: Mapping[str, Mapping[str, Usage]] = {
     "train": {**FORMATS, **TASKS},
+    "search": {**FORMATS, **TASKS},
     "generate": {
         "beam": Usage("a beam search, in which nothing is random", ("beam",)),
         "sampling": Usage("sampling", _SAMPLING),
@@ -126,13 +127,21 @@ def refuse_unused(context: typer.Context, situation: str) -> None:
         context: of the command that runs.
         situation: one of the keys of `USES` for this command.
     """
+    given = [name for name in context.params if is_given(context, name)]
+    refuse_unused_names(context, situation, given)
+
+
+def refuse_unused_names(
+    context: typer.Context, situation: str, given: Iterable[str], form: str = "{}"
+) -> None:
+    """As `refuse_unused`, for these parameters, written as `form` says."""
     uses = USES[str(context.info_name)]
     usage = uses[situation]
     restricted = {name for one in uses.values() for name in one.parameters}
     unused = [
-        _option(context, name)
-        for name in context.params
-        if name in restricted.difference(usage.parameters) and is_given(context, name)
+        form.format(_option(context, name))
+        for name in given
+        if name in restricted.difference(usage.parameters)
     ]
     if unused:
         usable = ", ".join(_option(context, name) for name in usage.parameters)

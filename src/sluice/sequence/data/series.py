@@ -41,9 +41,8 @@ class Series:
         times: the time of each step, (steps,), int64, float64 or datetime64 (UTC if there is a
             zone); None without such a column.
         time_name: the name of that column, or of several between blanks.
-        time_zone: the zone of dates: empty if the data name none, UTC, an offset such as +01:00, or
-            a name such as Europe/Berlin.
-        time_format: how the data write dates, for `format_time`; empty for ISO 8601.
+        time_zone: in which its dates are written, as in `clocks.find_zone`; empty without one.
+        time_format: how they are written, as in `clocks.format_time`; empty for ISO 8601.
         load_options: the format ("kind") and the options that `load_data` read it with.
     """
 

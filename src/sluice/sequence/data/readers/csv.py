@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.readers.csv_layout import CsvLayout, find_layout, iterate_records
-from sluice.sequence.data.readers.encodings import open_text, read_head, scan_text
+from sluice.sequence.data.readers.encodings import open_text, scan_text
+from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.data.readers.table import Table
 from sluice.sequence.data.readers.table_options import TableOptions
 from sluice.sequence.data.readers.table_rows import read_tables
