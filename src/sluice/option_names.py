@@ -37,12 +37,10 @@ def name_setting(argument: str, value: object) -> str:
     >>> name_setting("decimal", ","), name_setting("drop_units", True)
     ("decimal=','", 'drop_units=True')
     >>> with use_option_names(lambda name: "--" + name.replace("_", "-")):
-    ...     name_setting("decimal", ","), name_setting("header", False)
-    ("--decimal ','", '--no-header')
+    ...     name_setting("decimal", ","), name_setting("drop_units", True)
+    ("--decimal ','", '--drop-units')
     """
     name = name_option(argument)
     if name.endswith("="):
         return f"{name}{value!r}"
-    if isinstance(value, bool):
-        return name if value else f"--no-{name.removeprefix('--')}"
-    return f"{name} {value!r}"
+    return name if value is True else f"{name} {value!r}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+HasHeader = Literal["yes", "no"]
+
 
 _PANEL = "How a table is written"
 
@@ -38,10 +41,10 @@ Comment = Annotated[
     ),
 ]
 Header = Annotated[
-    bool | None,
+    HasHeader | None,
     typer.Option(
-        "--header/--no-header",
-        help="Whether the first row names the columns; default: unless it holds numbers.",
+        help="Whether the first row names the columns, yes or no; default: yes, unless it holds "
+        "numbers.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -71,7 +74,31 @@ Sheet = Annotated[
     ),
 ]
 
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        help="How dates are written, as '%d.%m.%Y %H:%M' (default ISO 8601); or unix, unix-ms, "
+        "unix-us or excel for numbers that count from a date.",
+        rich_help_panel=_PANEL,
+    ),
+]
+NoTime = Annotated[
+    bool | None,
+    typer.Option("--no-time", help="Keep the rows in their order.", rich_help_panel=_PANEL),
+]
+Regular = Annotated[
+    str | None,
+    typer.Option(
+        help="Make the times regular by a rule: a step, how rows in one step are joined, what "
+        "empty steps hold, as 'hour:mean,fill=interpolate'.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
 TABLE_FLAGS = (
+    "time_format",
+    "no_time",
+    "regular",
     "decimal",
     "thousands",
     "missing",

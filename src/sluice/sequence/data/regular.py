@@ -65,8 +65,8 @@ class RegularRule:
         known = unit in units or (unit is None and number is not None)
         if not (known and whole and size > 0 and way in (None, *_WAYS) and fill in (None, *_FILLS)):
             raise DataError(
-                f"{name_setting('regular', rule)} is no rule; expected a step (hour, 15 minutes, day, "
-                "weekday, week, month, quarter, year, or a number), then "
+                f"{name_setting('regular', rule)} is no rule; expected a step (hour, 15 minutes, "
+                "day, weekday, week, month, quarter, year, or a number), then "
                 f":{' or :'.join(_WAYS)} for several rows in a step, then "
                 f",fill={' or ,fill='.join(_FILLS)} for steps without a row, such as "
                 "'hour:mean,fill=interpolate'."

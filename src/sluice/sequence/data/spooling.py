@@ -7,12 +7,13 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from sluice.files import StrPath
 from sluice.sequence.data.report import LoadReport, make_read_error
 from sluice.sequence.errors import DataError
 
@@ -25,15 +26,16 @@ _PIECE = 1 << 20
 class Spool:
     """Plain files in place of what is not one, and their names in messages."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: StrPath) -> None:
         self._folder, self._shown = folder, dict[str, str]()
 
-    def add(self, path: Path) -> Path:
+    def add(self, path: StrPath) -> Path:
         """The file itself, or a plain copy.
 
         Raises:
             DataError: it cannot be read, or is not gzip.
         """
+        path = Path(path)
         if str(path) == STANDARD_INPUT:
             return self._copy(sys.stdin.buffer, _STDIN_NAME, _STDIN_NAME)
         if path.suffix.lower() != ".gz":
@@ -77,10 +79,11 @@ def open_spool() -> Iterator[Spool]:
             raise DataError(spool.rename(str(error))) from None
 
 
-def strip_gzip(files: Sequence[Path]) -> list[Path]:
+def strip_gzip(files: Iterable[StrPath]) -> list[Path]:
     """The names that files have once they are unpacked.
 
-    >>> [path.name for path in strip_gzip([Path("a.csv.gz"), Path("b.csv")])]
+    >>> [path.name for path in strip_gzip(["a.csv.gz", "b.csv"])]
     ['a.csv', 'b.csv']
     """
-    return [path.with_suffix("") if path.suffix.lower() == ".gz" else path for path in files]
+    paths = map(Path, files)
+    return [path.with_suffix("") if path.suffix.lower() == ".gz" else path for path in paths]

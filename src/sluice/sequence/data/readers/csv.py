@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
-from sluice.sequence.data.readers.csv_layout import CsvLayout, find_layout, iterate_records
+from sluice.sequence.data.readers.csv_layout import (
+    CsvLayout,
+    HasHeader,
+    find_layout,
+    iterate_records,
+)
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.data.readers.table import Table
@@ -41,7 +46,7 @@ class LayoutOptions(TypedDict):
 
     delimiter: str | None
     comment: str | None
-    header: bool | None
+    header: HasHeader | None
 
 
 _HEAD_LINES = 3000
@@ -54,7 +59,7 @@ def read_csv(
     *,
     delimiter: str | None = None,
     comment: str | None = None,
-    header: bool | None = None,
+    header: HasHeader | None = None,
     encoding: str | None = None,
     on_reading: OnReading = ignore_progress,
     **options: Unpack[TableOptions],
@@ -71,7 +76,8 @@ def read_csv(
         delimiter: between cells; default that of , ; tab | with which all rows have as many cells.
         comment: what starts a line that is left out, "" for nothing; default # or %, if the first
             line starts with it or such lines stand between the rows.
-        header: whether the first row names the columns; default unless all its cells are numbers.
+        header: "yes" or "no": whether the first row names the columns; default unless all its
+            cells are numbers.
         encoding: as in `read_text`.
         on_reading: called with the progress.
         options: the roles and the notation of columns, see `TableOptions`.

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.readers.numbers import is_missing
@@ -22,6 +22,7 @@ _COMMENTS = "#%"
 _NUMBER_LIKE = re.compile(
     r"[-+\u2212]?[\d.,'\u2019\u00a0\u202f ]*\d[.,]?(?:[eE][-+]?\d+)?\s?%?", re.ASCII
 )
+HasHeader = Literal["yes", "no"]
 _INDEX_NAME = re.compile(r"|unnamed: ?0", re.IGNORECASE)
 
 
@@ -88,7 +89,7 @@ def find_layout(
     lines: Sequence[str],
     delimiter: str | None = None,
     comment: str | None = None,
-    header: bool | None = None,
+    header: HasHeader | None = None,
 ) -> CsvLayout:
     """The layout of a file that starts with these lines.
 
@@ -96,7 +97,7 @@ def find_layout(
         lines: the first ones, with their ends.
         delimiter: if it is not to be found.
         comment: what starts a comment, or an empty text for nothing.
-        header: whether the first row names the columns.
+        header: whether the first row names the columns, "yes" or "no".
 
     Raises:
         DataError: the file is empty, or has two readings.
@@ -130,7 +131,7 @@ def find_layout(
 
 def find_columns(
     records: Sequence[Record],
-    header: bool | None = None,
+    header: HasHeader | None = None,
     *,
     delimiter: str = "",
     commented: Sequence[str] = (),
@@ -139,7 +140,7 @@ def find_columns(
 
     Args:
         records: the first rows, the header included.
-        header: whether the first row names the columns.
+        header: whether the first row names the columns, "yes" or "no".
         delimiter: between cells, in a file of text.
         commented: the names in a comment before the first row.
 
@@ -202,7 +203,7 @@ def _split_header(
     records: Sequence[Record],
     delimiter: str,
     commented: Sequence[str],
-    header: bool | None,
+    header: HasHeader | None,
     notes: list[str],
 ) -> tuple[list[str], list[Record], int]:
     """The names of the columns, the rows of values, and the first line of values."""
@@ -214,9 +215,9 @@ def _split_header(
     if header is None and numeric and _may_be_years(first.cells, rows):
         raise DataError(
             f"line {first.line} ({', '.join(first.cells[:4])}) may be names or values; say which "
-            f"with {name_setting('header', True)} or {name_setting('header', False)}."
+            f"with {name_setting('header', 'yes')} or {name_setting('header', 'no')}."
         )
-    if header or (header is None and not numeric):
+    if header == "yes" or (header is None and not numeric):
         usual = Counter(len(row.cells) for row in rows).most_common(1)
         if usual and usual[0][0] != len(first.cells):
             _refuse_other_width(first, usual[0][0], rows, delimiter)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
 from sluice.option_names import name_option
-from sluice.sequence.data.readers.csv_layout import Record, find_columns
+from sluice.sequence.data.readers.csv_layout import HasHeader, Record, find_columns
 from sluice.sequence.data.readers.table import SAMPLE_ROWS, Table, make_typed_table
 from sluice.sequence.data.readers.table_options import TableOptions
 from sluice.sequence.data.readers.table_rows import read_tables
@@ -41,7 +41,7 @@ def read_spreadsheet(
     files: StrPaths,
     *,
     sheet: str | None = None,
-    header: bool | None = None,
+    header: HasHeader | None = None,
     **options: Unpack[TableOptions],
 ) -> Series:
     """Series of numbers from a sheet of a spreadsheet; empty cells and errors are missing values.
@@ -49,7 +49,8 @@ def read_spreadsheet(
     Args:
         files: spreadsheets with the same columns.
         sheet: its name; default the only one that holds something.
-        header: whether the first row names the columns; default unless all its cells are numbers.
+        header: "yes" or "no": whether the first row names the columns; default unless all its
+            cells are numbers.
         options: the roles of columns, see `TableOptions`.
 
     Raises:
@@ -60,7 +61,7 @@ def read_spreadsheet(
     return read_tables([_open(path, sheet, header) for path in to_paths(files)], options)
 
 
-def _open(path: Path, sheet: str | None, header: bool | None) -> Table:
+def _open(path: Path, sheet: str | None, header: HasHeader | None) -> Table:
     import pyarrow
 
     name, grid = _read_grid(path, sheet)
@@ -88,7 +89,7 @@ def _open(path: Path, sheet: str | None, header: bool | None) -> Table:
     )
 
 
-def _read_grid(path: Path, sheet: str | None) -> tuple[str, list[list[object]]]:
+def _read_grid(path: Path, sheet: str | None) -> tuple[str, Sequence[Sequence[object]]]:
     """The name of the sheet, and all its cells from the first one on."""
     try:
         import python_calamine as calamine
@@ -102,7 +103,7 @@ def _read_grid(path: Path, sheet: str | None) -> tuple[str, list[list[object]]]:
             raise DataError(
                 f"{path}: {name_option('sheet')} must be one of {', '.join(names)}, got {sheet!r}."
             )
-        grids: dict[str, list[list[object]]] = {}
+        grids: dict[str, Sequence[Sequence[object]]] = {}
         for name in names if sheet is None else [sheet]:
             cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
             if any(cell != "" for row in cells for cell in row):
@@ -163,13 +164,7 @@ def _require_modest(path: Path) -> None:
             for one in archive.infolist():
                 if one.filename.startswith("xl/worksheets/") or one.filename == "content.xml":
                     _require_few_cells(path, archive, one)
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        EOFError,
-        RuntimeError,
-        zipfile.zlib.error,
-    ) as error:
+    except _ZIP_ERRORS as error:
         raise DataError(f"{path} is not a spreadsheet ({error}).") from None
     except OSError as error:
         raise make_read_error(path, error) from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluice.files import StrPath
 from sluice.sequence.data.report import SkippedItem
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Table:
 
 
 def make_typed_table(
-    path: Path,
+    path: StrPath,
     kind: str,
     types: Mapping[str, pa.DataType],
     read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]],
@@ -89,7 +90,7 @@ def make_typed_table(
         for name in words
     }
     return Table(
-        path, kind, types, sample, read_plain, find_lines, left_out=layout[0], notes=layout[1]
+        Path(path), kind, types, sample, read_plain, find_lines, left_out=layout[0], notes=layout[1]
     )
 
 

@@ -116,6 +116,12 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
     return blocks, texts
 
 
+def _to_float64(column: pa.Array) -> Array:
+    """Numbers or truth values as float64; whole numbers beyond 2^53 are rounded."""
+    numbers = column.cast("float64", safe=False).to_numpy(zero_copy_only=False)
+    return np.array(numbers, np.float64)
+
+
 def _list_missing_numbers(words: Sequence[str]) -> list[float]:
     """The words for missing values that are numbers, such as -999."""
     found = []
@@ -130,7 +136,7 @@ def _list_missing_numbers(words: Sequence[str]) -> list[float]:
 def _parse_column(reading: TableReading, name: str, column: pa.Array, first: int) -> Array:
     kind = reading.kinds.get(name)
     if kind is None:
-        values = np.array(column.cast("float64").to_numpy(zero_copy_only=False), np.float64)
+        values = _to_float64(column)
     else:
         values, invalid = parse_numbers(column, reading.form, kind, reading.missing)
         for row in np.flatnonzero(invalid).tolist():
@@ -200,10 +206,9 @@ def _select_rows(
     table = reading.table
     notes = [*table.notes, *table.describe_reading()]
     whole = {name: pyarrow.chunked_array(parts) for name, parts in texts.items() if parts}
-    end = _find_end(values, list(whole.values()))
+    end = _find_end(reading, values, list(whole.values()))
     if end < len(values):
         notes.append(f"Left out: {pluralize(len(values) - end, 'empty row')} at the end.")
-    reading.bad = {row: reason for row, reason in reading.bad.items() if row < end}
     values, whole = values[:end], {name: column[:end] for name, column in whole.items()}
     times = None
     if roles.time and end:
@@ -243,10 +248,10 @@ def _read_times(reading: TableReading, columns: Mapping[str, pa.ChunkedArray]) -
     return times
 
 
-def _find_end(values: Array, others: Sequence[pa.ChunkedArray]) -> int:
+def _find_end(reading: TableReading, values: Array, others: Sequence[pa.ChunkedArray]) -> int:
     """The rows without those at the end in which nothing stands."""
     end = len(values)
-    while end and np.isnan(values[end - 1]).all():
+    while end and np.isnan(values[end - 1]).all() and end - 1 not in reading.bad:
         if any(column[end - 1].as_py() not in (None, "") for column in others):
             break
         end -= 1
