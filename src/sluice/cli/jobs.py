@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from sluice.cli.errors import fail
 from sluice.cli.options import value_or
 from sluice.cli.score_display import group_score_tables
+from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 from sluice.cli.train_options import TrainOptions
 
 if TYPE_CHECKING:
@@ -216,7 +217,9 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         "id": options.id,
         "time": options.time,
         "label": options.label,
-    }
+    } | {name: getattr(options, name) for name in (*TABLE_FLAGS, *CSV_FLAGS, *SPREADSHEET_FLAGS)}
+    if options.delimiter in ("tab", "\\t"):
+        asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
     with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)

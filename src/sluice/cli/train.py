@@ -79,7 +79,7 @@ def train(
     if resume and overwrite:
         fail("--resume and --overwrite exclude each other; choose one")
     with report_known_errors():
-        name = "tunes" if options.data == "tunes" else Path(options.data).stem
+        name = {"tunes": "tunes", "-": "stdin"}.get(options.data, Path(options.data).stem)
         _run_training(
             options,
             out or Path(f"{name}-out"),
@@ -119,7 +119,7 @@ def _run_training(
         console = Console(quiet=not first)
         job = jobs.build_job(options, weights, refuse)
         require_writable(out)
-        console.print(job.report, highlight=False, soft_wrap=True)
+        console.print(job.report, highlight=False, soft_wrap=True, markup=False)
         if not known:
             _write_record(job, options, out, first, resume=resume, overwrite=overwrite)
         with TrainingDisplay(console, job.loss_unit, job.sample) as live, _print_warnings(console):

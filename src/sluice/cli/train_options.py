@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sluice.cli import table_flags
 from sluice.cli.completion import complete_cell, complete_data
 from sluice.cli.errors import fail
 from sluice.cli.options import Threads, Tokenization, TrainingPrecision, value_or
@@ -30,7 +31,8 @@ class TrainOptions:
         typer.Argument(
             metavar="DATA",
             help="What to train on: a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, "
-            "Parquet), or 'tunes' for the default folk tunes.",
+            "Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' for the "
+            "default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -54,7 +56,7 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, abc, midi, chorales, csv or parquet; "
+            help="Format: text, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
             "default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
@@ -98,7 +100,8 @@ class TrainOptions:
     time: Annotated[
         str | None,
         typer.Option(
-            help="Column that orders the rows of a series: numbers or dates.",
+            help="Column that orders the rows of a series: numbers or dates; several between "
+            "commas, as date,hour.",
             rich_help_panel=_TABLE,
         ),
     ] = None
@@ -119,6 +122,18 @@ class TrainOptions:
             rich_help_panel=_TABLE,
         ),
     ] = None
+    delimiter: table_flags.Delimiter = None
+    decimal: table_flags.Decimal = None
+    thousands: table_flags.Thousands = None
+    comment: table_flags.Comment = None
+    header: table_flags.Header = None
+    missing: table_flags.Missing = None
+    categories: table_flags.Categories = None
+    drop_units: table_flags.DropUnits = None
+    sheet: table_flags.Sheet = None
+    time_format: table_flags.TimeFormat = None
+    no_time: table_flags.NoTime = None
+    regular: table_flags.Regular = None
     cell: Annotated[
         str | None,
         typer.Option(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import typer
 
 from sluice.cli.errors import fail
+from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 
 
 class Usage(NamedTuple):
@@ -21,7 +22,9 @@ class Usage(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
-_TABLE = ("kind", "target", "inputs", "id", "time", "label", "horizon", "period", "seq_len", "cell")
+_LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
+_TABLE = (*_LABELS, "target", "horizon", "period", "seq_len")
+_ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
@@ -31,8 +34,10 @@ FORMATS = {
     "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
-    "csv": Usage("a table in CSV", (*_TABLE, "encoding")),
+    "csv": Usage("a table in CSV", (*_TABLE, *CSV_FLAGS)),
     "parquet": Usage("a table in Parquet", _TABLE),
+    "jsonl": Usage("a table in JSON lines", _TABLE),
+    "spreadsheet": Usage("a spreadsheet", (*_TABLE, *SPREADSHEET_FLAGS)),
 }
 """What `sluice train` reads, by the name of its format."""
 
@@ -43,14 +48,12 @@ TASKS = {
         ("kind", "encoding", "tokenize", "cell", "sparse_embeddings"),
     ),
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
-    "labels": Usage(
-        "a table with labels", ("kind", "encoding", "inputs", "id", "time", "label", "cell")
-    ),
+    "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(
         "a table with labels of long series",
-        ("kind", "encoding", "inputs", "id", "time", "label", "cell", "seq_len"),
+        (*_LABELS, *_ANY_TABLE, "seq_len"),
     ),
-    "forecasts": Usage("a table to forecast", (*_TABLE, "encoding")),
+    "forecasts": Usage("a table to forecast", (*_TABLE, *_ANY_TABLE)),
 }
 """What `sluice train` learns, which is known once the data is read."""
 
@@ -109,6 +112,10 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     "ablate": {
         "generates": Usage("a language model", ("seed", "length")),
         "other": Usage("a model that generates no text"),
+    },
+    "evaluate": {
+        "series": Usage("a model of series", ("period", "held_out", "origins", "stride")),
+        "other": Usage("a model that does not forecast series"),
     },
     "look": {
         "text": Usage("--text, which is a single sequence"),

@@ -11,13 +11,12 @@ import numpy as np
 
 from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
-from sluice.sequence.data.formats import detect_format, find_format, get_formats, load_data
+from sluice.sequence.data.formats import TABLES, detect_format, find_format, get_formats, load_data
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 from sluice.sequence.models import Forecaster, ForecasterConfig
 
-_TABLES = ("csv", "parquet")
 _NOT_FOR_FORECASTS = ("label", "label_per", "target")
 
 
@@ -129,4 +128,4 @@ def _find_kind(path: Path, options: Mapping[str, object]) -> str:
         name = found.name if found else ""
     else:
         name = find_format(path).name
-    return name if name in _TABLES else str(options.get("kind", "csv"))
+    return name if name in TABLES else str(options.get("kind", "csv"))

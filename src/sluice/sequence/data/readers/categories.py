@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sluice.option_names import name_option
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.numbers import (
     is_missing,
 )
 from sluice.sequence.data.readers.table import Table
 from sluice.sequence.data.readers.table_options import (
-    ColumnRoles,
     TableOptions,
     sort_naturally,
 )
@@ -23,6 +23,7 @@ from sluice.sequence.data.readers.table_reading import (
     find_form,
     is_numeric,
 )
+from sluice.sequence.data.readers.table_times import find_roles
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add_categories(tables: Sequence[Table], options: TableOptions) -> TableOptio
     inputs = list(options.get("inputs") or ())
     if not inputs:
         reading = TableReading(tables[0], options)
-        roles = ColumnRoles.from_options(options)
+        roles, _ = find_roles(tables[0], options)
         reading.form = find_form(reading, roles)
         numeric = [
             name
@@ -71,7 +72,7 @@ def _collect_values(tables: Sequence[Table], name: str, options: TableOptions) -
             if len(found) > MAX_CATEGORIES + 10:
                 raise DataError(
                     f"{table.path}: column {name!r} has more than {MAX_CATEGORIES} values; "
-                    "categories= takes columns with few."
+                    f"{name_option('categories')} takes columns with few."
                 )
     return {cell for cell in found if cell and not is_missing(cell, options.get("missing") or ())}
 
