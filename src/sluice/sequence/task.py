@@ -10,8 +10,10 @@ import torch
 
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.sequence.batching.pairs import PairBatches
 from sluice.sequence.batching.streams import StreamBatches, WindowBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
@@ -28,6 +30,8 @@ from sluice.sequence.models import (
     LabelsConfig,
     LanguageModel,
     LanguageModelConfig,
+    Seq2Seq,
+    Seq2SeqConfig,
     SequenceModel,
     Tagger,
 )
@@ -82,7 +86,7 @@ class Task:
 
 
 def make_task(
-    data: Tokens | Series,
+    data: Tokens | Series | Pairs,
     *,
     batch_size: int = 32,
     seq_len: int = 100,
@@ -92,7 +96,7 @@ def make_task(
     seed: int = 0,
     **model_options: Any,
 ) -> Task:
-    """A model for the data: of the next token, the next chord, labels, or forecasts.
+    """A model for the data: of the next token, the next chord, labels, forecasts, or targets.
 
     Long sequences are read in streams of `seq_len` steps with the state carried over (or, for
     forecasts, in windows of that length), short ones whole.
@@ -124,6 +128,8 @@ def make_task(
     cuts = _BatchOptions(batch_size, seq_len, seed)
     if isinstance(data, Tokens):
         return _make_token_task(data.split(validation=validation, seed=seed), cuts, model_options)
+    if isinstance(data, Pairs):
+        return _make_pair_task(data.split(validation=validation, seed=seed), cuts, model_options)
     split = data.split(validation=validation, seed=seed)
     if data.multi_hot:
         return _make_chord_task(split, cuts, model_options)
@@ -167,6 +173,22 @@ def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOp
         else cuts.make_buckets
     )
     return _assemble_task(checkpoint, split, cut)
+
+
+def _make_pair_task(split: Split[Pairs], cuts: _BatchOptions, options: ModelOptions) -> Task:
+    data = split.train
+    sizes = len(data.vocabulary), len(data.target_vocabulary)
+    checkpoint = Checkpoint(
+        Seq2Seq(Seq2SeqConfig(*sizes, **options)),
+        data.vocabulary,
+        target_vocabulary=data.target_vocabulary,
+        preprocessing=_describe_loading(data),
+    )
+    training, validation = (
+        PairBatches(part.sources, part.targets, cuts.batch_size, cuts.seed)
+        for part in (split.train, split.validation)
+    )
+    return Task(checkpoint, training, validation, split.report(), {})
 
 
 def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
@@ -227,7 +249,7 @@ def _assemble_task(
     return Task(checkpoint, training, validation, split.report(), evaluation_options)
 
 
-def _describe_loading(data: Tokens | Series) -> dict[str, object]:
+def _describe_loading(data: Tokens | Series | Pairs) -> dict[str, object]:
     """How the data was loaded, so that other files are read in the same way."""
     return {"load_options": dict(data.load_options)} if data.load_options else {}
 
