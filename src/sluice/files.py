@@ -35,9 +35,16 @@ def write_atomically(path: StrPath, content: bytes) -> None:
     anything fails, the old file stays and the temporary file is removed.
 
     Raises:
-        OSError: the folder cannot be created or written to, or the disk is full.
+        OSError: the folder cannot be created or written to, or the disk is full; it names `path`.
     """
     path = Path(path)
+    try:
+        _write_beside(path, content)
+    except OSError as error:  # names the temporary file, or none
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+def _write_beside(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

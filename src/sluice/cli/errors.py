@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NoReturn, Protocol, runtime_checkable
@@ -37,10 +38,14 @@ def report_errors(*kinds: type[Exception]) -> Iterator[None]:
     except BrokenPipeError:  # the reader of the output is gone: click ends silently
         raise
     except OSError as error:
-        fail(
-            f"{error.filename or 'A file'}: {error.strerror or error}; check the path and "
-            "its permissions"
-        )
+        fail(describe_file_error(error))
+
+
+def describe_file_error(error: OSError) -> str:
+    """The file, what the system says of it, and what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "make room there" if full else "check the path and its permissions"
+    return f"{error.filename or 'A file'}: {error.strerror or error}; {remedy}"
 
 
 def report_known_errors() -> AbstractContextManager[None]:

@@ -52,6 +52,7 @@ class Checkpoint:
         columns: the names of the values' features.
         target_vocabulary: the `Vocabulary` of the output tokens of a `Seq2Seq`.
         preprocessing: any JSON: how the data was prepared for the model.
+        data_fingerprint: the `fingerprint()` of the data that it was trained on; "" if unknown.
 
     Raises:
         CheckpointError: not as many names as the model needs, or a missing vocabulary.
@@ -74,6 +75,7 @@ class Checkpoint:
     columns: tuple[str, ...] = ()
     target_vocabulary: Vocabulary | None = None
     preprocessing: Mapping[str, object] = field(default_factory=dict)
+    data_fingerprint: str = ""
 
     def __post_init__(self) -> None:
         for names, size in _SIZE_FIELDS.items():
@@ -117,6 +119,7 @@ class Checkpoint:
             "columns": json.dumps(self.columns),
             "preprocessing": json.dumps(dict(self.preprocessing)),
             "figures": json.dumps(dict(self.metadata)),
+            "data_fingerprint": self.data_fingerprint,
         }
         for name in ("vocabulary", "target_vocabulary"):
             if getattr(self, name) is not None:
@@ -206,6 +209,7 @@ def _parse_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
         held[name] = tuple(_parse_json(metadata.get(name, "[]"), list))
         if not all(isinstance(each, str) for each in held[name]):
             raise ValueError(f"{name} must be a list of names")
+    held["data_fingerprint"] = metadata.get("data_fingerprint", "")
     held["preprocessing"] = _parse_json(metadata.get("preprocessing", "{}"), dict)
     return held
 

@@ -13,7 +13,11 @@ from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.batching.pairs import PairBatches
 from sluice.sequence.batching.streams import StreamBatches, WindowBatches
 from sluice.sequence.checkpoint import Checkpoint
-from sluice.sequence.data.pairs import Pairs
+        tokens = data.split(validation=validation, seed=seed)
+        return _mark_data(_make_token_task(tokens, cuts, model_options), data)
+    if isinstance(data, Pairs):
+        pairs = data.split(validation=validation, seed=seed)
+        return _mark_data(_make_pair_task(pairs, cuts, model_options), data)
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
@@ -80,6 +84,11 @@ class Task:
         """The unit of the loss."""
         return self.checkpoint.loss_unit
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the data, all parts together."""
+        return self.checkpoint.data_fingerprint
+
     def compute_metrics(self) -> Metrics:
         """The metrics of the model and of baselines on the validation data."""
         return evaluate(self.model, self.validation, **self.evaluation_options)
@@ -94,6 +103,7 @@ def make_task(
     period: int | None = None,
     validation: float = 0.1,
     seed: int = 0,
+    statistics: FeatureStatistics | None = None,
     **model_options: Any,
 ) -> Task:
     """A model for the data: of the next token, the next chord, labels, forecasts, or targets.
@@ -109,6 +119,8 @@ def make_task(
         period: the length of a season in steps, for the naive forecast.
         validation: the fraction for validation, if the data come without a split.
         seed: for the split, the order and the initial weights.
+        statistics: by which the values of a task of labels are normalised; None for those of the
+            training part.
         model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
 
     Raises:
@@ -127,15 +139,28 @@ def make_task(
     torch.manual_seed(seed)
     cuts = _BatchOptions(batch_size, seq_len, seed)
     if isinstance(data, Tokens):
+<<<<<<< HEAD
         return _make_token_task(data.split(validation=validation, seed=seed), cuts, model_options)
     if isinstance(data, Pairs):
         return _make_pair_task(data.split(validation=validation, seed=seed), cuts, model_options)
+=======
+        tokens = data.split(validation=validation, seed=seed)
+        return _mark_data(_make_token_task(tokens, cuts, model_options), data)
+>>>>>>> main
     split = data.split(validation=validation, seed=seed)
     if data.multi_hot:
-        return _make_chord_task(split, cuts, model_options)
-    if data.labels is not None:
-        return _make_label_task(split.normalise(), cuts, model_options)
-    return _make_forecast_task(split, cuts, horizon, period, model_options)
+        task = _make_chord_task(split, cuts, model_options)
+    elif data.labels is not None:
+        task = _make_label_task(split.normalise(statistics), cuts, model_options)
+    else:
+        task = _make_forecast_task(split, cuts, horizon, period, model_options)
+    return _mark_data(task, data)
+
+
+def _mark_data(task: Task, data: Tokens | Series | Pairs) -> Task:
+    """The task, whose checkpoint says what data it is for."""
+    marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
+    return replace(task, checkpoint=marked)
 
 
 @dataclass(frozen=True)

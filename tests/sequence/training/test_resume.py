@@ -1,4 +1,5 @@
 import errno
+import math
 import os
 import resource
 import signal
@@ -15,8 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from sequence.training.kill_and_resume import PLAN, Stream, model
+from sluice.folder_lock import FolderInUseError
 from sluice.sequence import CheckpointError, Progress, TrainingConfig, TrainingResult, train
-from sluice.sequence.training import ConstantRate
+from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.sequence.training import ConstantRate, Cosine
 from sluice.sequence.training.state_files import CheckpointFolder, decode_state
 
 CHEAP = replace(PLAN, epochs=1, save_steps=2)
@@ -243,6 +246,99 @@ def test_another_plan_is_refused(change: dict[str, Any], message: str, unbroken:
     with pytest.raises(CheckpointError, match=message):
         run(unbroken, replace(CHEAP, **change))
     assert run(unbroken, replace(CHEAP, save_steps=5)).stop_reason == "budget"
+
+
+def test_an_ended_run_goes_on_with_a_larger_budget(tmp_path: Path) -> None:
+    """With a constant rate, in two parts or at once: the same weights bit for bit."""
+    short = replace(CHEAP, epochs=None, steps=5, schedule=ConstantRate(), warmup=0.0, validations=1)
+    whole = replace(short, steps=12)
+    run(tmp_path / "parts", short)
+    progress: list[Progress] = []
+    longer = run(tmp_path / "parts", whole, on_progress=progress.append)
+    assert (longer.stop_reason, longer.steps, progress[0].step) == ("budget", 12, 6)
+    run(tmp_path / "whole", whole)
+    parts, once = (last(tmp_path / name) for name in ("parts", "whole"))
+    assert same(parts["shared"], once["shared"]) and same(parts["ranks"], once["ranks"])
+
+
+def test_the_learning_rate_is_that_of_the_new_budget(tmp_path: Path) -> None:
+    short = replace(CHEAP, epochs=None, steps=4, schedule=Cosine(), warmup=0.1, validations=2)
+    run(tmp_path, short)
+    rates: list[float] = []
+    plan = replace(short, steps=16)
+    run(tmp_path, plan, on_progress=lambda progress: rates.append(progress.learning_rate))
+    # Steps 5 to 16 of 16: a half cosine from the end of the warmup, at 1.6 steps.
+    expected = [0.01 * (1 + math.cos(math.pi * (step - 1.6) / 14.4)) for step in range(4, 16)]
+    assert rates == pytest.approx(expected)
+
+
+def test_a_budget_of_another_kind_counts_what_was_done(tmp_path: Path) -> None:
+    run(tmp_path, replace(CHEAP, epochs=None, steps=4))
+    assert run(tmp_path, CHEAP).steps > 4  # an epoch
+    with pytest.raises(CheckpointError, match=r"It has had 1 epochs already: a budget of 0.5"):
+        run(tmp_path, replace(CHEAP, epochs=0.5))
+
+
+def test_patience_starts_anew_with_a_budget(tmp_path: Path) -> None:
+    stuck = replace(CHEAP, epochs=None, steps=20, patience=1, validations=20, learning_rate=5.0)
+    assert run(tmp_path, stuck).stop_reason == "patience"
+    before = last(tmp_path)["trainer"]["steps"]
+    assert run(tmp_path, replace(stuck, steps=40)).steps > before
+
+
+def test_missing_weights_are_written_again(tmp_path: Path) -> None:
+    run(tmp_path)
+    best = (tmp_path / "best.safetensors").read_bytes()
+    (tmp_path / "best.safetensors").unlink()
+    run(tmp_path)
+    assert (tmp_path / "best.safetensors").read_bytes() == best
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path: Path) -> None:
+    def again(progress: Progress) -> None:
+        run(tmp_path)
+
+    with pytest.raises(FolderInUseError, match=f"{tmp_path} is in use by a training, process"):
+        run(tmp_path, on_progress=again)
+    assert not (tmp_path / ".lock").exists()
+    assert last(tmp_path)["trainer"]["steps"] == 1  # saved though the callback failed
+    run(tmp_path)
+
+
+def test_data_of_other_content_are_refused(tmp_path: Path) -> None:
+    words = [[3, 4, 5], [4, 5, 6], [5, 6, 7]] * 4
+
+    plan = replace(CHEAP, bptt=None)
+    source = BucketBatches(words, 4, seed=0)
+    train(model(), source, source, plan, folder=tmp_path, on_progress=stop_at(1))
+    other = BucketBatches([*words[1:], words[0]], 4, seed=0)
+    with pytest.raises(CheckpointError, match="was on other data: their contents differ"):
+        train(model(), other, other, plan, folder=tmp_path, resume=True)
+    train(model(), source, source, plan, folder=tmp_path, resume=True)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_a_hangup_ends_as_sigterm_does(tmp_path: Path, unbroken: Path) -> None:
+    def hang_up(progress: Progress) -> None:
+        if progress.step == 4:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    assert run(tmp_path, on_progress=hang_up).stop_reason == "interrupted"
+    run(tmp_path)
+    assert same(last(tmp_path), last(unbroken))
+
+
+def test_equal_runs_write_equal_checkpoints(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run(tmp_path / name, clock=lambda: 0.0)
+    one, two = (CheckpointFolder(tmp_path / name).load() for name in ("one", "two"))
+    assert one is not None and one == two
+
+
+def test_a_checkpoint_of_an_earlier_version_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last-000000000009.state").write_bytes(b"sluice training 1\n" + bytes(99))
+    with pytest.raises(CheckpointError, match="was written by an earlier version of Sluice"):
+        run(tmp_path)
 
 
 def test_another_model_or_other_data_are_refused(unbroken: Path) -> None:

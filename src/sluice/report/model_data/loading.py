@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 from sluice.files import StrPath
 from sluice.report.model_data.model_data import ModelData
 from sluice.report.model_data.pair_data import TextPair, build_pair_data, read_pairs
-from sluice.report.model_data.table_data import (
-    describe_table,
-    load_roll_data,
-    load_table_data,
-)
+from sluice.report.model_data.table_data import load_roll_data, load_table_data
 from sluice.report.model_data.token_data import TEXT_SOURCE, Needed, load_text, load_token_data
 from sluice.sequence import Checkpoint, DataError
+from sluice.sequence.model_series import describe_table, get_load_options
 from sluice.sequence.models import ChoraleModel, LanguageModel
 
 
@@ -51,7 +47,7 @@ def load_model_data(
         return load_roll_data(checkpoint, str(data))
     if reads_tokens(checkpoint):
         return build_pair_data(checkpoint, read_pairs(str(data)), str(data))
-    return load_table_data(checkpoint, str(data), options)
+    return load_table_data(checkpoint, str(data))
 
 
 def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) -> ModelData:
@@ -71,12 +67,6 @@ def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, ob
 def reads_tokens(checkpoint: Checkpoint) -> bool:
     """Whether the model reads tokens, not values."""
     return getattr(checkpoint.model.config, "vocabulary_size", 0) > 0
-
-
-def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:
-    """How `load_data` read what the model was trained on; empty where the file does not say."""
-    options = checkpoint.preprocessing.get("load_options", {})
-    return cast("Mapping[str, object]", options) if isinstance(options, Mapping) else {}
 
 
 def describe_data(checkpoint: Checkpoint) -> str:

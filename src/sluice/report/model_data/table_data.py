@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from sluice.report.model_data.model_data import ModelData
 from sluice.sequence import Checkpoint, DataError, Series, load_data
 from sluice.sequence.data.feature_statistics import FeatureStatistics
-from sluice.sequence.data.formats import detect_format, find_format, get_formats
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.targets import NextChord, NextValues, SupervisedSequences
-from sluice.sequence.models import Classifier, Forecaster
-
-_TABLES = ("csv", "parquet")
+from sluice.sequence.model_series import load_model_series
+from sluice.sequence.models import Forecaster
 
 
 def load_roll_data(checkpoint: Checkpoint, data: str) -> ModelData:
@@ -31,9 +27,9 @@ def load_roll_data(checkpoint: Checkpoint, data: str) -> ModelData:
     return _build(series, NextChord(series.values), data)
 
 
-def load_table_data(checkpoint: Checkpoint, data: str, options: Mapping[str, object]) -> ModelData:
+def load_table_data(checkpoint: Checkpoint, data: str) -> ModelData:
     """A table for a `Forecaster`, a `Classifier` or a `Tagger` of values."""
-    model, series = checkpoint.model, _load_series(checkpoint, data, options)
+    model, series = checkpoint.model, load_model_series(checkpoint, data)
     if isinstance(model, Forecaster):
         return _build(series, _supervise_forecasts(model, series, data), data, is_stream=True)
     series = _match_labels(series, checkpoint.labels, data)
@@ -47,58 +43,15 @@ def load_table_data(checkpoint: Checkpoint, data: str, options: Mapping[str, obj
     return made if series.labels is not None else replace(made, has_targets=False)
 
 
-def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object]) -> Series:
-    model, columns = checkpoint.model, checkpoint.columns
-    kind = _find_kind(Path(data), options)
-    given = {k: v for k, v in options.items() if k in get_formats()[kind].options}
-    given |= {"inputs": columns} if columns else {}
-    if not isinstance(model, Forecaster):
-        given["label_per"] = "sequence" if isinstance(model, Classifier) else "step"
-    else:
-        given = {k: v for k, v in given.items() if k not in ("label", "label_per", "target")}
-    try:
-        series = load_data(data, kind=kind, **given)
-    except DataError as error:
-        wanted = f"a {type(model).__name__} reads {describe_table(checkpoint)}"
-        raise DataError(f"{str(error).removesuffix('.')}; {wanted}") from None
-    assert isinstance(series, Series)
-    if len(series.features) != model.config.features:
-        raise DataError(
-            f"the model reads {model.config.features} columns, but {data} has "
-            f"{len(series.features)} of numbers: {', '.join(series.features)}; give a table like "
-            "the one it was trained on"
-        )
-    return series
-
-
-def describe_table(checkpoint: Checkpoint) -> str:
-    """What table a model reads, for messages."""
-    columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
-    return f"a table in CSV or Parquet{columns}"
-
-
-def _find_kind(path: Path, options: Mapping[str, object]) -> str:
-    """The format of a table: as detected, or as the training's own was named."""
-    if path.is_file():
-        found = detect_format(path)
-        name = found.name if found else ""
-    else:
-        name = find_format(path).name
-    return name if name in _TABLES else str(options.get("kind", "csv"))
-
-
 def _supervise_forecasts(model: Forecaster, series: Series, data: str) -> SupervisedSequences:
     config = model.config
     if int(series.values.lengths.max()) < 2:
         raise DataError(f"{data} has series of one row; a forecast needs at least 2")
-    plain = replace(
-        series, labels=None, targets=tuple(series.features[place] for place in config.targets)
-    )
     if config.indicate:  # the model itself fills missing values, and says which they are
         columns = list(config.targets)
         targets = replace(series.values, flat=series.values.flat[:, columns])
         return NextValues(series.values, targets, config.horizon)
-    return plain.to_supervised(config.horizon)
+    return series.to_supervised(config.horizon)
 
 
 def _match_labels(series: Series, labels: tuple[str, ...], data: str) -> Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sluice.sequence.data.fingerprint import hash_contents
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
@@ -55,6 +56,11 @@ class Pairs:
     def report(self) -> str:
         """What was read, and what was skipped where and why, as text."""
         return self.load_report.to_text()
+
+    def fingerprint(self) -> str:
+        """A hash of vocabularies and ids, the same wherever and whenever they are read."""
+        vocabularies = self.vocabulary.to_json(), self.target_vocabulary.to_json()
+        return hash_contents(*vocabularies, self.sources, self.targets)
 
     def split(
         self, by: By | None = None, *, validation: float = 0.1, test: float = 0.0, seed: int = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.fingerprint import hash_contents
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
@@ -66,6 +67,10 @@ class Series:
     def report(self) -> str:
         """What was read, and what was skipped where and why, as text."""
         return self.load_report.to_text()
+
+    def fingerprint(self) -> str:
+        """A hash of columns, values and labels, the same wherever and whenever they are read."""
+        return hash_contents(self.features, self.values, self.classes, self.labels)
 
     def to_supervised(self, horizon: int = 1, *, indicate: bool = False) -> SupervisedSequences:
         """The targets of each step, for `BucketBatches`, `StreamBatches` or `WindowBatches`.

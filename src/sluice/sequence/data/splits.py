@@ -69,15 +69,15 @@ class Split(Generic[D]):
         sizes = ", ".join(f"{len(getattr(self, part))} {part}" for part in _PARTS)
         return f"Split {self.description}: {sizes}."
 
-    def normalise(self: Split[N]) -> Split[N]:
+    def normalise(self: Split[N], statistics: FeatureStatistics | None = None) -> Split[N]:
         """The same split with mean 0 and deviation 1 in every feature of the training part.
 
-        All parts are normalised with the training part's statistics.
+        All parts are normalised with the training part's statistics, or those that are given.
 
         Raises:
             DataError: multi-hot values.
         """
-        statistics = self.train.compute_statistics()
+        statistics = statistics or self.train.compute_statistics()
         flat = statistics.normalise(self.train.values.flat)
         train, valid, test = (
             part.with_values(replace(part.values, flat=flat))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sluice.sequence.data.fingerprint import hash_contents
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
@@ -51,6 +52,10 @@ class Tokens:
     def report(self) -> str:
         """What was read, and what was skipped where and why, as text."""
         return self.load_report.to_text()
+
+    def fingerprint(self) -> str:
+        """A hash of vocabulary and ids, the same wherever and whenever they are read."""
+        return hash_contents(self.vocabulary.to_json(), self.ids)
 
     def to_supervised(self) -> NextToken:
         """The next token at every step, for `BucketBatches`, `StreamBatches` or `WindowBatches`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from sluice.sequence.training.schedules import Cosine, Schedule, ScheduleState
 from sluice.sequence.training.sparse_embeddings import SparseAdamW
 
 OptimizerName = Literal["adamw", "sgd", "rmsprop"]
+BudgetName = Literal["seconds", "epochs", "steps"]
+BUDGETS: tuple[BudgetName, ...] = get_args(BudgetName)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ class TrainingConfig:
             over all rows, but rows that are not looked up neither drift with their old moments nor
             decay. Refused for weights with another use, such as a tied readout.
         seed: for dropout; the order of the data has a seed of its own.
-        save_seconds: seconds between checkpoints, if training has a folder.
+        save_seconds: seconds between checkpoints, if training has a folder; None for no limit.
         save_steps: steps between checkpoints, besides.
 
     Raises:
@@ -78,7 +80,7 @@ class TrainingConfig:
     precision: Literal["float32", "bfloat16"] | None = None
     sparse_embeddings: bool = False
     seed: int = 0
-    save_seconds: float = 60.0
+    save_seconds: float | None = 60.0
     save_steps: int | None = None
 
     def __post_init__(self) -> None:
@@ -122,6 +124,15 @@ class TrainingConfig:
         if state.fraction < self.warmup:
             return self.learning_rate * max(state.fraction / self.warmup, 0.01)
         return self.learning_rate * self.schedule.factor(state, self.warmup)
+
+    @property
+    def budget(self) -> tuple[BudgetName, float]:
+        """The name and the amount of what is given of seconds, epochs and steps."""
+        for name in BUDGETS:
+            amount: float | None = getattr(self, name)
+            if amount is not None:
+                return name, amount
+        raise AssertionError
 
     def export_settings(self) -> dict[str, object]:
         """What decides the result, as JSON values: all but how often checkpoints are saved."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
 
+from sluice.sequence.errors import CheckpointError
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.schedules import ScheduleState
 
@@ -74,6 +75,13 @@ class TrainerState:
     reductions: int = 0
     stop_reason: StopReason | None = None
 
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            whole = one.type == "int"
+            if whole and not (isinstance(value, int) and value >= 0):
+                raise ValueError(f"{one.name} must be a number of at least 0, got {value!r:.40}")
+
     def compute_schedule_state(self, config: TrainingConfig, num_batches: int) -> ScheduleState:
         """The fraction of the budget that is spent; `num_batches` is the length of an epoch."""
         epoch = self.epoch + self.batch / num_batches
@@ -86,6 +94,30 @@ class TrainerState:
             done = self.epoch * num_batches + self.batch
             fraction = done / (config.epochs * num_batches)
         return ScheduleState(min(fraction, 1.0), epoch, self.reductions)
+
+    def start_budget(self, config: TrainingConfig, num_batches: int) -> None:
+        """Go on with another budget than before, from the step that is reached.
+
+        The fraction that is spent, and with it the learning rate, is from now on that of the new
+        budget, as are the validations that are behind. Patience starts anew.
+
+        Raises:
+            CheckpointError: nothing is left of it.
+        """
+        fraction = self.compute_schedule_state(config, num_batches).fraction
+        if fraction >= 1:
+            raise CheckpointError(f"It has had {self._describe_spent(config, num_batches)} already")
+        self.validations = math.floor(fraction * config.validations)
+        self.stale_validations, self.stop_reason = 0, None
+
+    def _describe_spent(self, config: TrainingConfig, num_batches: int) -> str:
+        name, _ = config.budget
+        epochs = self.epoch + self.batch / num_batches
+        return {
+            "seconds": f"{self.seconds / 60:.3g} minutes",
+            "epochs": f"{epochs:.4g} epochs",
+            "steps": f"{self.steps} steps",
+        }[name]
 
     def to_progress(self, schedule: ScheduleState, has_new_validation: bool) -> Progress:
         """The report after a step."""

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from itertools import islice
 
 from sluice.files import StrPath
+from sluice.sequence.batch import BatchSource
+from sluice.sequence.data.fingerprint import hash_contents
 from sluice.sequence.errors import CheckpointError
+from sluice.sequence.training.config import BUDGETS
 from sluice.sequence.training.processes import ProcessGroup
 from sluice.sequence.training.state_files import CheckpointFolder, TrainingState, decode_state
+
+DATA = "data"
+"""The name of the data's fingerprint among the settings."""
+_OF_A_PROCESS = ("rank", "world_size")
 
 
 def load_resume_state(
@@ -25,7 +34,7 @@ def load_resume_state(
         folder: where the checkpoints are.
         group: rank 0 reads for all.
         resume: whether to continue.
-        settings: what decides the result, as JSON values.
+        settings: what decides the result, as JSON values; the budget may be another.
         shapes: of the model's weights.
 
     Raises:
@@ -35,7 +44,7 @@ def load_resume_state(
     content, error = group.broadcast(_read_state(folder) if group.rank == 0 else (None, None))
     if error is not None and resume:
         raise CheckpointError(error)
-    state = None if content is None else decode_state(content)
+    state = None if content is None else _decode(content, folder)
     if state is None or not resume:
         _require_finished(state, folder)
         if group.rank == 0:
@@ -45,6 +54,24 @@ def load_resume_state(
     return state
 
 
+def hash_sources(*sources: BatchSource) -> str:
+    """A fingerprint of what sources of batches hold, or else of their first batches."""
+    return hash_contents(*map(_hash_source, sources))
+
+
+def _hash_source(source: BatchSource) -> str:
+    made: object = source
+    if is_dataclass(made) and not isinstance(made, type):
+        held = {one.name: getattr(made, one.name) for one in fields(made)}
+        # Processes share one training.
+        shared = {name: value for name, value in held.items() if name not in _OF_A_PROCESS}
+        try:
+            return hash_contents(shared)
+        except TypeError:  # a field of another kind
+            pass
+    return hash_contents(*islice(source.batches(0), 1))
+
+
 def require_finished(folder: StrPath) -> None:
     """Check that `folder` holds no unfinished training.
 
@@ -52,7 +79,7 @@ def require_finished(folder: StrPath) -> None:
         CheckpointError: it holds one.
     """
     content, _ = _read_state(folder)
-    _require_finished(None if content is None else decode_state(content), folder)
+    _require_finished(None if content is None else _decode(content, folder), folder)
 
 
 def _read_state(folder: StrPath) -> tuple[bytes | None, str | None]:
@@ -60,6 +87,16 @@ def _read_state(folder: StrPath) -> tuple[bytes | None, str | None]:
         return CheckpointFolder(folder).load(), None
     except CheckpointError as error:
         return None, str(error)
+
+
+def _decode(content: bytes, folder: StrPath) -> TrainingState:
+    try:
+        return decode_state(content)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"The newest last-*.state in {folder} cannot be used: {error}; remove it, or start a "
+            "new training in another folder."
+        ) from None
 
 
 def _require_finished(state: TrainingState | None, folder: StrPath) -> None:
@@ -78,12 +115,17 @@ def _require_same_run(
 ) -> None:
     before: dict[str, object] = json.loads(state["settings"])
     now: dict[str, object] = json.loads(json.dumps(settings))
-    for name in sorted(before.keys() | now.keys()):
+    for name in sorted((before.keys() | now.keys()).difference(BUDGETS, (DATA,))):
         if before.get(name) != now.get(name):
             raise CheckpointError(
                 f"The training in {folder} had {name} = {before.get(name)}, got "
                 f"{now.get(name)}; resume with the same, or start a new one in another folder."
             )
+    if DATA in before and before[DATA] != now[DATA]:  # unknown to trainings of earlier versions
+        raise CheckpointError(
+            f"The training in {folder} was on other data: their contents differ; resume with the "
+            "same, or start a new one in another folder."
+        )
     kept = {name: list(tensor.shape) for name, tensor in state["shared"]["model"].items()}
     for name in sorted(kept.keys() | shapes.keys()):
         if kept.get(name) != shapes.get(name):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import json
 import warnings
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-import torch
 from torch import Tensor
 
 from sluice.files import StrPath, remove_temporary_files, write_atomically
 from sluice.sequence.errors import CheckpointError
+from sluice.sequence.training.state_encoding import decode_tree, encode_tree
 from sluice.sequence.training.update import RankState, SharedState
 
-_MAGIC = b"sluice training 1\n"
+_MAGIC = b"sluice training 2\n"
+_OLD_MAGIC = b"sluice training 1\n"
+"""Of versions that wrote the state as a pickle, which can do more than hold data."""
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _MAX_TO_KEEP = 2
 
@@ -64,7 +66,7 @@ class CheckpointFolder:
         A damaged file is skipped with a warning.
 
         Raises:
-            CheckpointError: all files are damaged.
+            CheckpointError: all files are damaged, or of an earlier version.
         """
         remove_temporary_files(self.folder, "last-*.state")
         files = self.list_files()
@@ -72,6 +74,11 @@ class CheckpointFolder:
             content = path.read_bytes()
             if _is_intact(content):
                 return content
+            if content.startswith(_OLD_MAGIC):
+                raise CheckpointError(
+                    f"{path} was written by an earlier version of Sluice; go on with that version, "
+                    "or start a new training in another folder, from the weights of this one."
+                )
             warnings.warn(f"{path} is damaged; trying an older checkpoint", stacklevel=2)
         if files:
             raise CheckpointError(
@@ -89,16 +96,51 @@ class CheckpointFolder:
 
 def encode_state(state: TrainingState) -> bytes:
     """A state as bytes, with its checksum."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    content = buffer.getvalue()
+    content = encode_tree(state)
     return _MAGIC + hashlib.sha256(content).digest() + content
 
 
-def decode_state(content: bytes, device: torch.device | str = "cpu") -> TrainingState:
-    """The state that `encode_state` wrote; only tensors and plain values are unpickled."""
-    body = io.BytesIO(content[len(_MAGIC) + _DIGEST_SIZE :])
-    return cast(TrainingState, torch.load(body, map_location=device, weights_only=True))
+def decode_state(content: bytes) -> TrainingState:
+    """The state that `encode_state` wrote, its tensors on the CPU.
+
+    Raises:
+        CheckpointError: something else.
+    """
+    state = decode_tree(content[len(_MAGIC) + _DIGEST_SIZE :])
+    if not _has_parts(state):
+        raise CheckpointError("it is no state of a training")
+    return cast(TrainingState, state)
+
+
+def _has_parts(state: object) -> bool:
+    """Whether all parts of a state are there, each of its kind."""
+    kinds = {"settings": str, "trainer": dict, "shared": dict, "best": dict, "ranks": list}
+    if not isinstance(state, dict) or state.keys() != kinds.keys():
+        return False
+    if not all(isinstance(state[name], kind) for name, kind in kinds.items()):
+        return False
+    trainer, shared = state["trainer"], state["shared"]
+    if shared.keys() != SharedState.__annotations__.keys():
+        return False
+    return (
+        all(_holds_tensors(one) for one in (shared["model"], state["best"]))
+        and all(isinstance(one, dict) for one in state["ranks"])
+        and all(one.keys() == RankState.__annotations__.keys() for one in state["ranks"])
+        and isinstance(trainer.get("stop_reason", 0), str | None)
+        and isinstance(trainer.get("steps"), int)
+        and _is_object(state["settings"])
+    )
+
+
+def _holds_tensors(named: object) -> bool:
+    return isinstance(named, dict) and all(isinstance(one, Tensor) for one in named.values())
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_intact(content: bytes) -> bool:

@@ -6,15 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
-from sluice.files import StrPath, remove_temporary_files, require_writable
-from sluice.sequence.training.config import TrainingConfig
+from sluice.files import StrPath, remove_temporary_files
+from sluice.sequence.errors import CheckpointError
+from sluice.sequence.training.config import BUDGETS, TrainingConfig
 from sluice.sequence.training.processes import ProcessGroup
 from sluice.sequence.training.progress import TrainerState
 from sluice.sequence.training.resume import load_resume_state
 from sluice.sequence.training.state_files import CheckpointFolder, TrainingState
 from sluice.sequence.training.update import Updater
 from sluice.sequence.training.validator import BEST, Validator
+
+_DAMAGES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What comes of a state that is made to harm: its checksum is right, its content is not."""
 
 
 class Checkpointer:
@@ -46,19 +51,40 @@ class Checkpointer:
         """The state to continue from, everything else put back; a new one if there is none.
 
         Raises:
-            CheckpointError: as `load_resume_state`.
-            OSError: the folder cannot be written to.
+            CheckpointError: as `load_resume_state`; or nothing is left of another budget.
         """
         if self.folder is None:
             return TrainerState()
-        require_writable(self.folder)
         weights = self.updater.model.state_dict()
         shapes = {name: list(tensor.shape) for name, tensor in weights.items()}
         saved = load_resume_state(
             self.folder, self.group, resume=resume, settings=self.settings, shapes=shapes
         )
-        remove_temporary_files(self.folder, BEST)
-        return TrainerState() if saved is None else self._restore(saved)
+        if self.group.rank == 0:
+            remove_temporary_files(self.folder, BEST)
+        if saved is None:
+            return TrainerState()
+        try:
+            state = self._restore(saved)
+        except _DAMAGES as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CheckpointError(
+                f"The checkpoint in {self.folder} does not fit this training ({why:.200}); start a "
+                "new one in another folder."
+            ) from None
+        if any(json.loads(saved["settings"]).get(one) != self.settings[one] for one in BUDGETS):
+            self._start_budget(state)
+        return state
+
+    def _start_budget(self, state: TrainerState) -> None:
+        try:
+            state.start_budget(self.config, cast(int, self.settings["training batches"]))
+        except CheckpointError as error:
+            name, amount = self.config.budget
+            raise CheckpointError(
+                f"{error}: a budget of {amount:g} {name} leaves nothing to train in {self.folder}; "
+                "give more."
+            ) from None
 
     def _restore(self, saved: TrainingState) -> TrainerState:
         ranks = saved["ranks"]
@@ -73,8 +99,8 @@ class Checkpointer:
     def save_if_due(self, state: TrainerState) -> None:
         """Save if enough seconds or steps have passed since the last time."""
         seconds, steps = state.seconds - self._last_seconds, state.steps - self._last_steps
-        every = self.config.save_steps
-        if seconds >= self.config.save_seconds or (every is not None and steps >= every):
+        longest, every = self.config.save_seconds, self.config.save_steps
+        if (longest is not None and seconds >= longest) or (every is not None and steps >= every):
             self.save(state)
 
     def save(self, state: TrainerState) -> None:

@@ -6,13 +6,15 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from sluice.files import StrPath
+from sluice.files import StrPath, require_writable
+from sluice.folder_lock import FolderInUseError, lock_folder
 from sluice.insight import Monitor
 from sluice.insight.monitor.journal import JOURNAL
 from sluice.nn.settings import LayerSettings
@@ -26,6 +28,7 @@ from sluice.sequence.training.progress import (
     TrainingResult,
 )
 from sluice.sequence.training.reporter import ProgressReporter
+from sluice.sequence.training.resume import DATA, hash_sources
 from sluice.sequence.training.schedules import ScheduleState
 from sluice.sequence.training.signals import StopSignal
 from sluice.sequence.training.state_saver import Checkpointer
@@ -33,6 +36,10 @@ from sluice.sequence.training.truncation import Chunk, DataPosition, split_into_
 from sluice.sequence.training.update import NonFiniteError, Updater
 from sluice.sequence.training.validation import EvaluationInterruptedError
 from sluice.sequence.training.validator import Validator, write_weights
+
+_STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def train(
@@ -43,6 +50,7 @@ def train(
     *,
     folder: StrPath | None = None,
     resume: bool = False,
+    fingerprint: str | None = None,
     tensorboard: bool = False,
     monitor: Monitor | Callable[[nn.Module], Monitor] | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -52,8 +60,9 @@ def train(
     """Train `model` in place; it ends with the weights of the lowest validation loss.
 
     Validation happens `config.validations` times, evenly over the budget, the last time at its
-    end. Ctrl-C (and SIGTERM, for one process) ends training early but cleanly: after the current
-    step, with a last validation if there was none before.
+    end. Ctrl-C (and SIGTERM and SIGHUP, for one process) ends training early but cleanly: after the
+    current step, with a last validation if there was none before. If `on_progress` raises, a
+    checkpoint is saved first (for one process).
 
     If `torch.distributed` is initialised, every process calls this with the same arguments and
     takes its share of each batch; rank 0 alone writes and reports.
@@ -64,7 +73,11 @@ def train(
         config: how long to train, and how.
         folder: for checkpoints (`last-*.state`, two of them) and `best.safetensors`.
         resume: continue from the last complete checkpoint in `folder`, if there is one, as if the
-            run had never been interrupted: with a budget of epochs or steps, bit for bit.
+            run had never been interrupted: with a budget of epochs or steps, bit for bit. The
+            budget may be larger than it was, also after the training has ended: the learning rate
+            is then that of the new budget, from the step that is reached.
+        fingerprint: of the data and of all names that give them meaning; a training is resumed
+            with the same alone. If None, it is made of what `training` and `validation` hold.
         tensorboard: also write curves to `folder / "tensorboard"`.
         monitor: looks into the model's layers while it is trained, or the function that makes one
             of the model, such as `sluice.insight.Monitor` itself. What it sees goes to TensorBoard
@@ -78,8 +91,9 @@ def train(
         SequenceError: no batches, or nothing in them to predict; `tensorboard` without a folder.
         TrainingDivergedError: a loss or gradient is NaN or infinite; the message says where it
             began. The model holds the best weights so far.
-        CheckpointError: no checkpoint is complete, or it belongs to another config or model; or,
-            without `resume`, `folder` holds a training that has not ended.
+        CheckpointError: no checkpoint is complete, or it belongs to another config, model or data;
+            or, without `resume`, `folder` holds a training that has not ended.
+        FolderInUseError: another process trains in `folder`.
         MissingExtraError: `tensorboard` without that library.
         OSError: the folder cannot be written to; what was written before stays valid.
 
@@ -97,19 +111,40 @@ def train(
         raise SequenceError("TensorBoard's curves need a folder; give training one.")
     if on_best is None and folder is not None:
         on_best = partial(write_weights, folder, model)
-    return _Trainer(
-        model,
-        training,
-        validation,
-        config,
-        folder=folder,
-        resume=resume,
-        curves=folder / "tensorboard" if tensorboard and folder is not None else None,
-        monitor=monitor,
-        on_progress=on_progress,
-        on_best=on_best,
-        clock=clock,
-    ).run()
+    if folder is not None and fingerprint is None:
+        fingerprint = hash_sources(training, validation)
+    with _own_folder(folder):
+        return _Trainer(
+            model,
+            training,
+            validation,
+            config,
+            folder=folder,
+            resume=resume,
+            fingerprint=fingerprint,
+            curves=folder / "tensorboard" if tensorboard and folder is not None else None,
+            monitor=monitor,
+            on_progress=on_progress,
+            on_best=on_best,
+            clock=clock,
+        ).run()
+
+
+@contextmanager
+def _own_folder(folder: Path | None) -> Iterator[None]:
+    """Rank 0 owns the folder for all inside the ``with`` block, or none of them goes on."""
+    group = ProcessGroup()
+    with ExitStack() as stack:
+        error: Exception | None = None
+        if folder is not None and group.rank == 0:
+            try:
+                require_writable(folder)
+                stack.enter_context(lock_folder(folder))
+            except (FolderInUseError, OSError) as caught:
+                error = caught
+        if (first := group.broadcast(error)) is not None:
+            raise first
+        yield
 
 
 class _Trainer:
@@ -124,6 +159,7 @@ class _Trainer:
         *,
         folder: Path | None,
         resume: bool,
+        fingerprint: str | None,
         curves: Path | None,
         monitor: Monitor | Callable[[nn.Module], Monitor] | None,
         on_progress: Callable[[Progress], None],
@@ -143,6 +179,7 @@ class _Trainer:
             **config.export_settings(),
             "training batches": len(training),
             "validation batches": len(validation),
+            DATA: fingerprint,
         }
         self.checkpointer = Checkpointer(
             folder, config, settings, self.group, self.updater, self.validator
@@ -157,10 +194,12 @@ class _Trainer:
     def run(self) -> TrainingResult:
         # Among several processes SIGTERM is how a launcher ends the others when one has died.
         alone = self.group.world_size == 1
-        signals = (signal.SIGINT, signal.SIGTERM) if alone else (signal.SIGINT,)
+        signals = _STOP_SIGNALS if alone else (signal.SIGINT,)
         self.model.train()
         try:
             with self.reporter, self.stop_signal.catch_signals(signals):
+                if self.state.best_loss is not None:
+                    self.validator.rewrite_best(self.state.best_loss)
                 stop_reason = self.state.stop_reason or self._run_steps()
             self._close_monitor(stop_reason)
         except NonFiniteError as error:
@@ -285,6 +324,10 @@ class _Trainer:
             self.reporter.report(self.state.to_progress(schedule, has_new_validation))
         except KeyboardInterrupt:
             self.stop_signal.is_requested = True
+        except Exception:  # a closed terminal, say
+            if self.group.world_size == 1:
+                self.checkpointer.save(self.state)
+            raise
 
 
 def _set_precision(model: nn.Module, config: TrainingConfig) -> None:

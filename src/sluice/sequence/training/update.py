@@ -202,6 +202,10 @@ class Updater:
         """Restore both; `rank_state` is None if another number of processes saved it."""
         self.model.load_state_dict(shared["model"])
         self.optimizer.load_state_dict(shared["optimizer"])
+        for parameter, held in self.optimizer.state.items():
+            for name, value in held.items():
+                if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
+                    raise ValueError(f"{name} of shape {tuple(value.shape)} is no parameter's")
         if self.average is not None and shared["average"] is not None:
             self.average.restore_state(shared["average"])
         if rank_state is None:

@@ -72,6 +72,16 @@ class Validator:
         if isinstance(schedule, Plateau) and state.stale_validations:
             state.reductions += state.stale_validations % schedule.patience == 0
 
+    def rewrite_best(self, loss: float) -> None:
+        """Hand on the best weights again, after a restart: their file may be gone, or newer."""
+        if self.on_best is None or not self.best_weights:
+            return
+        weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.best_weights)
+        with preserve_rng():
+            self.on_best(loss)
+        self.model.load_state_dict(weights)
+
     def restore_best(self) -> None:
         """Load the best weights into the model, and leave it in evaluation mode."""
         if self.best_weights:

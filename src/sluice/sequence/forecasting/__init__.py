@@ -1,0 +1,1 @@
+"""Forecasts beyond the end of series, and how good they would have been before."""
