@@ -65,6 +65,14 @@ class TrainOptions:
             help="Unit of text: chars, words or subwords; default chars.", rich_help_panel=_DATA
         ),
     ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N",
+            help="Columns of source and target, from 1, where lines of pairs have more than two.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
     seq_len: Annotated[
         int | None,
         typer.Option(

@@ -22,6 +22,7 @@ class Usage(NamedTuple):
 
 
 _TABLE = ("kind", "target", "inputs", "id", "time", "label", "horizon", "period", "seq_len", "cell")
+_PAIRS = ("kind", "columns", "tokenize", "cell", "sparse_embeddings")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
@@ -31,6 +32,7 @@ FORMATS = {
     "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
+    "pairs": Usage("pairs of texts", _PAIRS),
     "csv": Usage("a table in CSV", _TABLE),
     "parquet": Usage("a table in Parquet", _TABLE),
 }
@@ -41,6 +43,7 @@ TASKS = {
     "sequences": Usage(
         "short sequences of tokens, read whole", ("kind", "tokenize", "cell", "sparse_embeddings")
     ),
+    "pairs": FORMATS["pairs"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
     "labels": Usage("a table with labels", ("kind", "inputs", "id", "time", "label", "cell")),
     "forecasts": Usage("a table to forecast", _TABLE),

@@ -46,6 +46,8 @@ from sluice.sequence.generation import stream_tokens as stream_tokens
 from sluice.sequence.metrics import evaluate as evaluate
 from sluice.sequence.models import LanguageModel as LanguageModel
 from sluice.sequence.models import LanguageModelConfig as LanguageModelConfig
+from sluice.sequence.pair_outputs import PairOutput as PairOutput
+from sluice.sequence.pair_outputs import generate_outputs as generate_outputs
 from sluice.sequence.task import Task as Task
 from sluice.sequence.task import make_task as make_task
 from sluice.sequence.training import Progress as Progress

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-
-from sluice.sequence.batching.pairs import pad_sources
+from sluice.sequence.batching.pairs import pad_ids
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, encode_lines
-from sluice.sequence.data.readers.tokenizers import UNKNOWN
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.seq2seq import Seq2Seq
 from sluice.sequence.models.seq2seq_decoding import decode
@@ -81,10 +78,11 @@ def generate_outputs(
         )
     read = [_read_source(checkpoint.vocabulary, text) for text in sources]
     made = [PairOutput("", (), 0.0, True, unknown) for _, unknown in read]
-    order = sorted((place for place, (ids, _) in enumerate(read) if ids), key=lambda p: len(read[p][0]))
+    known = [place for place, (ids, _) in enumerate(read) if ids]
+    order = sorted(known, key=lambda place: len(read[place][0]))
     for first in range(0, len(order), _BATCH):
         places = order[first : first + _BATCH]
-        batch, lengths = pad_sources([read[place][0] for place in places])
+        batch, lengths = pad_ids([read[place][0] for place in places])
         found = decode(
             model,
             batch,
@@ -104,9 +102,5 @@ def generate_outputs(
 
 def _read_source(vocabulary: Vocabulary, text: str) -> tuple[list[int], tuple[str, ...]]:
     """The ids of a source without unknown characters, and what of it is unknown."""
-    ids = encode_lines(vocabulary, text)
-    if vocabulary.tokenizer:
-        unknown = vocabulary.find_unknown(text) if UNKNOWN in vocabulary else []
-        return ids, tuple(dict.fromkeys(unknown))
-    strange = [one for one in split_text(vocabulary, text) if one not in vocabulary]
-    return [one for one in ids if one != UNKNOWN_ID], tuple(dict.fromkeys(strange))
+    unknown = tuple(dict.fromkeys(vocabulary.find_unknown(text)))
+    return [one for one in encode_lines(vocabulary, text) if one != UNKNOWN_ID], unknown

@@ -13,11 +13,8 @@ from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.batching.pairs import PairBatches
 from sluice.sequence.batching.streams import StreamBatches, WindowBatches
 from sluice.sequence.checkpoint import Checkpoint
-        tokens = data.split(validation=validation, seed=seed)
-        return _mark_data(_make_token_task(tokens, cuts, model_options), data)
-    if isinstance(data, Pairs):
-        pairs = data.split(validation=validation, seed=seed)
-        return _mark_data(_make_pair_task(pairs, cuts, model_options), data)
+from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
@@ -139,14 +136,11 @@ def make_task(
     torch.manual_seed(seed)
     cuts = _BatchOptions(batch_size, seq_len, seed)
     if isinstance(data, Tokens):
-<<<<<<< HEAD
-        return _make_token_task(data.split(validation=validation, seed=seed), cuts, model_options)
-    if isinstance(data, Pairs):
-        return _make_pair_task(data.split(validation=validation, seed=seed), cuts, model_options)
-=======
         tokens = data.split(validation=validation, seed=seed)
         return _mark_data(_make_token_task(tokens, cuts, model_options), data)
->>>>>>> main
+    if isinstance(data, Pairs):
+        pairs = data.split(validation=validation, seed=seed)
+        return _mark_data(_make_pair_task(pairs, cuts, model_options), data)
     split = data.split(validation=validation, seed=seed)
     if data.multi_hot:
         task = _make_chord_task(split, cuts, model_options)

@@ -19,6 +19,8 @@ PADDING, START, END = 0, 1, 2
 """The special ids of every vocabulary: they mark positions in a batch and have no token."""
 
 _NUM_SPECIAL = 3
+UNKNOWN = "[UNK]"
+"""The token of a tokenizer's vocabulary that stands for words it does not have."""
 Unit = Literal["tokens", "characters", "words", "subwords"]
 
 
@@ -112,7 +114,25 @@ class Vocabulary:
         if self.tokenizer:
             encoded = self._tokenizer.encode(text, add_special_tokens=False)
             return [number + _NUM_SPECIAL for number in encoded.ids]
-        return self.encode(text if self.unit == "characters" else text.split())
+        return self.encode(self._split(text))
+
+    def find_unknown(self, text: str) -> list[str]:
+        """The tokens of a text that are not in the vocabulary, in their order, as they stand there.
+
+        >>> Vocabulary(("to", "be")).find_unknown("to do or to be")
+        ['do', 'or']
+
+        Raises:
+            MissingExtraError: words or subwords, and the library tokenizers is not installed.
+        """
+        if self.tokenizer:
+            encoded = self._tokenizer.encode(text, add_special_tokens=False)
+            spans = zip(encoded.tokens, encoded.offsets, strict=True)
+            return [text[first:stop] for token, (first, stop) in spans if token == UNKNOWN]
+        return [one for one in self._split(text) if one not in self]
+
+    def _split(self, text: str) -> Sequence[str]:
+        return text if self.unit == "characters" else text.split()
 
     def decode_text(self, ids: Iterable[int]) -> str:
         """The text of `ids`, without `PADDING`, `START` and `END`.

@@ -86,11 +86,14 @@ def collate_pairs(
         sources: ids, without `START` and `END`.
         targets: ids, with `END`.
     """
-    lengths = torch.tensor([len(ids) for ids in sources])
-    inputs, wanted = (
-        pad_sequence([_to_tensor(ids) for ids in side]) for side in (sources, targets)
-    )
-    return Batch(inputs, wanted, lengths)
+    inputs, lengths = pad_ids(sources)
+    return Batch(inputs, pad_ids(targets)[0], lengths)
+
+
+def pad_ids(sequences: Sequence[Sequence[int] | Array]) -> tuple[Tensor, Tensor]:
+    """Ids (time, batch), int64, padded at the ends, and their lengths (batch,)."""
+    lengths = torch.tensor([len(ids) for ids in sequences])
+    return pad_sequence([_to_tensor(ids) for ids in sequences]), lengths
 
 
 def _to_tensor(ids: Sequence[int] | Array) -> Tensor:

@@ -12,7 +12,7 @@ from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair, read_pair_texts
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, find_id_dtype, make_encoder
-from sluice.sequence.data.readers.tokenizers import UNKNOWN, extract_vocabulary, train_tokenizer
+from sluice.sequence.data.readers.tokenizers import extract_vocabulary, train_tokenizer
 from sluice.sequence.data.report import (
     LoadProgress,
     LoadReport,
@@ -23,7 +23,7 @@ from sluice.sequence.data.report import (
 )
 from sluice.sequence.data.splits import split_from_names
 from sluice.sequence.errors import DataError
-from sluice.sequence.vocabulary import Vocabulary
+from sluice.sequence.vocabulary import UNKNOWN, Vocabulary
 
 PairUnit = Literal["characters", "words", "subwords"]
 _UNITS = ("characters", "words", "subwords")
