@@ -147,6 +147,8 @@ def build_data_job(
     from sluice import sequence
 
     config = options.build_config()
+    if isinstance(data, sequence.Pairs) and config.bptt is not None:
+        fail("--bptt cuts sequences in time, which pairs cannot be; leave it out")
     task = sequence.make_task(data, seed=config.seed, **_task_options(options))
     refuse_unused(_name_task(data, task))
 
@@ -253,7 +255,9 @@ def _choose_sample(
         return lambda: _sample_text(checkpoint)
     if isinstance(task.validation, PairBatches):
         vocabulary = task.checkpoint.vocabulary
-        sources = [vocabulary.decode_text(ids) for ids in task.validation.sources[:_OUTPUTS]]
+        held_out = task.validation.sources
+        every = max(1, len(held_out) // _OUTPUTS)
+        sources = [vocabulary.decode_text(ids) for ids in held_out[::every][:_OUTPUTS]]
         return lambda: _sample_outputs(checkpoint, sources)
     return None
 

@@ -53,8 +53,9 @@ TASKS = {
 USES: Mapping[str, Mapping[str, Usage]] = {
     "train": {**FORMATS, **TASKS},
     "generate": {
-        "beam": Usage("a beam search, in which nothing is random", ("beam",)),
-        "sampling": Usage("sampling", _SAMPLING),
+        "beam": Usage("a beam search, in which nothing is random", ("beam", "prompt", "count")),
+        "sampling": Usage("sampling", (*_SAMPLING, "prompt", "count")),
+        "pairs": Usage("a model of pairs", ("inputs", "input_file", "scores", "beam")),
     },
     "compose": {
         "new": Usage("a new tune", _NEW_TUNE),

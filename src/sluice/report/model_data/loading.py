@@ -13,6 +13,8 @@ from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.model_series import describe_table, get_load_options
 from sluice.sequence.models import ChoraleModel, LanguageModel
 
+_PAIR_OPTIONS = ("columns", "header", "encoding")
+
 
 def load_model_data(
     checkpoint: Checkpoint,
@@ -67,6 +69,12 @@ def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, ob
 def reads_tokens(checkpoint: Checkpoint) -> bool:
     """Whether the model reads tokens, not values."""
     return getattr(checkpoint.model.config, "vocabulary_size", 0) > 0
+
+
+def get_pair_options(checkpoint: Checkpoint) -> dict[str, Any]:
+    """How the pairs that the model was trained on were read, for `read_pair_texts`."""
+    options = get_load_options(checkpoint)
+    return {name: options[name] for name in _PAIR_OPTIONS if name in options}
 
 
 def describe_data(checkpoint: Checkpoint) -> str:

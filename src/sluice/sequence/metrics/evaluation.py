@@ -43,6 +43,8 @@ def evaluate(
     =============================  =========================================================
     `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
                                    character where `characters` is given
+    `Seq2Seq`                      also token accuracy: how often the most likely token is the
+                                   target's, given the target's tokens before it
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
                                    nats per label, confusion
     `Forecaster`                   MAE and RMSE in the units of the source; MASE
@@ -102,7 +104,9 @@ def _make_accumulator(
     training: BatchSource | None,
     labels: Sequence[str],
 ) -> _MetricAccumulator:
-    if isinstance(model, LanguageModel | Seq2Seq):
+    if isinstance(model, Seq2Seq):
+        return _PairMetrics(model, characters)
+    if isinstance(model, LanguageModel):
         return _TokenMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
@@ -135,6 +139,24 @@ class _TokenMetrics:
         found = {"nats per token": nats, "perplexity": math.exp(min(nats, 700.0))}
         if self.characters is not None:
             found["bits per character"] = self.total / math.log(2) / self.characters
+        return Metrics(self.items, {MODEL: found})
+
+
+@dataclass
+class _PairMetrics(_TokenMetrics):
+    hits: int = 0
+
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
+        steps = self.model.step_losses(batch)
+        assert steps.truth is not None
+        self.total += float(steps.losses.double().sum())
+        self.items += int(steps.items.sum())
+        self.hits += int((steps.outputs.argmax(dim=-1) == steps.truth).sum())
+        return None
+
+    def compute(self) -> Metrics:
+        metrics = super().compute()
+        found = {**metrics.by_method[MODEL], "token accuracy": self.hits / self.items}
         return Metrics(self.items, {MODEL: found})
 
 
