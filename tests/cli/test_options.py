@@ -76,7 +76,7 @@ def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]
 
 
 def test_all_commands_were_walked() -> None:
-    names = "ablate compare compose doctor evaluate generate look show sketch studio train"
+    names = "ablate compare compose doctor evaluate generate look predict show sketch studio train"
     assert " ".join(name for name in COMMANDS if " " not in name) == names
     groups = [name for name in COMMANDS if " " in name]
     assert groups == [f"studio {name}" for name in ("backup", "export", "import", "keeper")]
@@ -92,6 +92,7 @@ MEANINGS_BY_COMMAND = {
     "DATA": {
         "What to train on": ["train"],
         "Held-out data": ["evaluate", "ablate"],
+        "What to label": ["predict"],
         "What to read": ["look"],
     },
     "--count": {"Number of texts to generate": ["generate"], "Number of tunes": ["compose"]},
@@ -110,7 +111,7 @@ MEANINGS_BY_COMMAND = {
     },
     "--out": {
         "Output folder": ["compare", "train", "compose", "ablate"],
-        "Output file": ["show", "sketch", "evaluate", "look"],
+        "Output file": ["show", "sketch", "evaluate", "predict", "look"],
         "Output text file": ["generate"],
     },
 }

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from rich.console import Console
+from rich.console import Console, Group
 
 from sluice.cli.errors import fail
 from sluice.cli.options import value_or
+from sluice.cli.score_display import group_score_tables
 from sluice.cli.train_options import TrainOptions
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from torch import nn
 
     from sluice.insight import Monitor
@@ -61,7 +61,7 @@ class TrainingJob:
         loss_unit: the unit of the losses.
         train: trains the model and writes the best weights.
         sample: generates text with the best weights, after each validation.
-        figures: a table of the trained model's metrics, beside naive ones.
+        figures: tables of the trained model's metrics, beside naive ones.
     """
 
     report: str
@@ -69,7 +69,7 @@ class TrainingJob:
     loss_unit: str
     train: TrainFunction
     sample: Callable[[], str] | None = None
-    figures: Callable[[], Table] | None = None
+    figures: Callable[[], Group] | None = None
 
 
 def build_job(options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused) -> TrainingJob:
@@ -182,7 +182,7 @@ def build_data_job(
         task.loss_unit,
         train,
         _choose_sample(task, data, checkpoint),
-        lambda: task.compute_metrics().to_table(),
+        lambda: group_score_tables(task.compute_metrics().to_score_tables()),
     )
 
 
@@ -213,6 +213,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         refuse_unused(found)
     asked: dict[str, Any] = {
         "kind": options.kind,
+        "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
         "columns": _parse_columns(options.columns),
         "target": options.target,
@@ -242,7 +243,9 @@ def _name_task(data: Tokens | Series | Pairs, task: Task) -> str:
         return "streams" if task.training.stateful else "sequences"
     if data.multi_hot:
         return "chords"
-    return "forecasts" if data.labels is None else "labels"
+    if data.labels is None:
+        return "forecasts"
+    return "long labels" if "label_window" in task.checkpoint.preprocessing else "labels"
 
 
 def _choose_sample(

@@ -54,8 +54,15 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, abc, midi, chorales, csv or parquet; "
+            help="Format: text, pairs, abc, midi, chorales, csv or parquet; "
             "default: recognised from the file.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Character encoding, such as windows-1252; default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -77,7 +84,8 @@ class TrainOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Steps per batch of a long sequence, or per window of a forecast; default 100.",
+            help="Steps per batch of a long sequence, or per window of a forecast or of labels; "
+            "default 100.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -133,7 +141,9 @@ class TrainOptions:
     ] = None
     layers: Annotated[
         int | None,
-        typer.Option(help="Number of layers; default 2 (1 for tunes).", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Number of layers; default 2 (1 for tunes and pairs).", rich_help_panel=_MODEL
+        ),
     ] = None
     dropout: Annotated[
         float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)

@@ -22,18 +22,18 @@ class Usage(NamedTuple):
 
 
 _TABLE = ("kind", "target", "inputs", "id", "time", "label", "horizon", "period", "seq_len", "cell")
-_PAIRS = ("kind", "columns", "tokenize", "cell", "sparse_embeddings")
+_PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
 FORMATS = {
     "tunes": Usage("tunes, which an LSTM learns", ("corpus", "base", "sparse_embeddings")),
-    "text": Usage("text", ("kind", "tokenize", "seq_len", "cell", "sparse_embeddings")),
+    "text": Usage("text", ("kind", "encoding", "tokenize", "seq_len", "cell", "sparse_embeddings")),
     "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
     "pairs": Usage("pairs of texts", _PAIRS),
-    "csv": Usage("a table in CSV", _TABLE),
+    "csv": Usage("a table in CSV", (*_TABLE, "encoding")),
     "parquet": Usage("a table in Parquet", _TABLE),
 }
 """What `sluice train` reads, by the name of its format."""
@@ -41,12 +41,19 @@ FORMATS = {
 TASKS = {
     "streams": Usage("long sequences of tokens", FORMATS["text"].parameters),
     "sequences": Usage(
-        "short sequences of tokens, read whole", ("kind", "tokenize", "cell", "sparse_embeddings")
+        "short sequences of tokens, read whole",
+        ("kind", "encoding", "tokenize", "cell", "sparse_embeddings"),
     ),
     "pairs": FORMATS["pairs"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
-    "labels": Usage("a table with labels", ("kind", "inputs", "id", "time", "label", "cell")),
-    "forecasts": Usage("a table to forecast", _TABLE),
+    "labels": Usage(
+        "a table with labels", ("kind", "encoding", "inputs", "id", "time", "label", "cell")
+    ),
+    "long labels": Usage(
+        "a table with labels of long series",
+        ("kind", "encoding", "inputs", "id", "time", "label", "cell", "seq_len"),
+    ),
+    "forecasts": Usage("a table to forecast", (*_TABLE, "encoding")),
 }
 """What `sluice train` learns, which is known once the data is read."""
 

@@ -10,9 +10,11 @@ from typing import cast
 from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.formats import detect_format, find_format, get_formats, load_data
+from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.series import Series
+from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
-from sluice.sequence.models import Classifier, Forecaster
+from sluice.sequence.models import Forecaster
 
 _TABLES = ("csv", "parquet")
 _NOT_FOR_FORECASTS = ("label", "label_per", "target")
@@ -26,7 +28,8 @@ def load_model_series(checkpoint: Checkpoint, data: StrPath) -> Series:
         data: a table, or a folder of tables.
 
     Returns:
-        Sequences with the model's features, in its order; a `Forecaster`'s targets are named.
+        Sequences with the model's features, in its order; a `Forecaster`'s targets are named, and
+        labels, if there are any, are those of steps.
 
     Raises:
         DataError: a table that cannot be read, or that has other columns.
@@ -40,9 +43,10 @@ def load_model_series(checkpoint: Checkpoint, data: StrPath) -> Series:
     if isinstance(model, Forecaster):
         given = {k: v for k, v in given.items() if k not in _NOT_FOR_FORECASTS}
     else:
-        given["label_per"] = "sequence" if isinstance(model, Classifier) else "step"
+        # A sequence without a label can be read so; a reader of one per sequence would skip it.
+        given["label_per"] = "step"
     try:
-        series = load_data(data, kind=kind, **given)
+        series = _load_without_label(data, kind, given)
     except DataError as error:
         wanted = f"a {type(model).__name__} reads {describe_table(checkpoint)}"
         raise DataError(f"{str(error).removesuffix('.')}; {wanted}") from None
@@ -57,6 +61,19 @@ def load_model_series(checkpoint: Checkpoint, data: StrPath) -> Series:
         return series
     targets = tuple(series.features[place] for place in model.config.targets)
     return replace(series, labels=None, targets=targets)
+
+
+def _load_without_label(
+    data: StrPath, kind: str, options: Mapping[str, object]
+) -> Tokens | Series | Pairs:
+    """Read a table; where it lacks the column of labels, without it."""
+    label = options.get("label")
+    try:
+        return load_data(data, kind=kind, **options)
+    except DataError as error:
+        if label is None or repr(label) not in str(error):
+            raise
+    return load_data(data, kind=kind, **{**options, "label": None})
 
 
 def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 import torch
@@ -13,13 +14,16 @@ from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.batching.pairs import PairBatches
 from sluice.sequence.batching.streams import StreamBatches, WindowBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.label_windows import LabelWindows
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
-from sluice.sequence.data.targets import SupervisedSequences
+from sluice.sequence.data.targets import StepLabels, SupervisedSequences
 from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
 from sluice.sequence.metrics.evaluation import evaluate
 from sluice.sequence.metrics.metrics import Metrics
 from sluice.sequence.models import (
@@ -52,6 +56,7 @@ class EvaluationOptions(TypedDict, total=False):
     period: int | None
     training: BatchSource
     labels: tuple[str, ...]
+    class_counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ def make_task(
     """A model for the data: of the next token, the next chord, labels, forecasts, or targets.
 
     Long sequences are read in streams of `seq_len` steps with the state carried over (or, for
-    forecasts, in windows of that length), short ones whole.
+    forecasts and labels of steps, in windows of that length), short ones whole. A validation part
+    of sequences with one label each is drawn by class.
 
     Args:
         data: from `load_data`.
@@ -118,7 +124,8 @@ def make_task(
         seed: for the split, the order and the initial weights.
         statistics: by which the values of a task of labels are normalised; None for those of the
             training part.
-        model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
+        model_options: of its configuration: cell, hidden_size, num_layers (1 for pairs, by
+            default), dropout and so on.
 
     Raises:
         DataError: data that cannot be split.
@@ -168,6 +175,21 @@ class _BatchOptions:
     def make_buckets(self, steps: SupervisedSequences) -> BatchSource:
         return BucketBatches(steps, self.batch_size, self.seed)
 
+    def find_label_window(self, data: Series) -> dict[str, int] | None:
+        """The window for step labels, if whole sequences would be too long or too few to train."""
+        lengths = data.values.lengths
+        few = len(lengths) < self.batch_size or lengths.mean() > LONG_SEQUENCE
+        if isinstance(data.labels, RaggedArray) and few and lengths.max() > 2 * self.chunk:
+            return {"steps": self.chunk, "context": self.chunk // 2}
+        return None
+
+    def make_label_batches(
+        self, steps: SupervisedSequences, window: dict[str, int] | None
+    ) -> BatchSource:
+        if window and isinstance(steps, StepLabels):
+            steps = LabelWindows.cut(steps, **window)
+        return self.make_buckets(steps)
+
     def make_streams(self, steps: SupervisedSequences) -> BatchSource:
         # With little data, fewer streams, so that each has at least two chunks.
         streams = max(1, min(self.batch_size, int(steps.lengths.sum()) // (2 * self.chunk)))
@@ -198,7 +220,7 @@ def _make_pair_task(split: Split[Pairs], cuts: _BatchOptions, options: ModelOpti
     data = split.train
     sizes = len(data.vocabulary), len(data.target_vocabulary)
     checkpoint = Checkpoint(
-        Seq2Seq(Seq2SeqConfig(*sizes, **options)),
+        Seq2Seq(Seq2SeqConfig(*sizes, **{"num_layers": 1, **options})),
         data.vocabulary,
         target_vocabulary=data.target_vocabulary,
         preprocessing=_describe_loading(data),
@@ -222,14 +244,36 @@ def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
 
 def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     data, scale = split.train, split.statistics
+    if len(data.classes) < 2:
+        raise DataError(
+            f"Labels need at least two classes, got {', '.join(data.classes) or 'none'}; add "
+            "sequences of others, or name another column of labels."
+        )
     kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
+    counts, window = count_classes(data), cuts.find_label_window(data)
     checkpoint = Checkpoint(
         kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
-        preprocessing=_describe_loading(data) | (asdict(scale) if scale else {}),
+        preprocessing=_describe_loading(data)
+        | (asdict(scale) if scale else {})
+        | {"class_counts": counts.tolist()}
+        | ({"label_window": window} if window else {}),
     )
-    return _assemble_task(checkpoint, split, cuts.make_buckets, labels=data.classes)
+    task = _assemble_task(
+        checkpoint,
+        split,
+        partial(cuts.make_label_batches, window=window),
+        labels=data.classes,
+        class_counts=tuple(counts.tolist()),
+    )
+    notes = describe_classes(split)
+    if window:
+        notes += (
+            f"Long series are read in windows of {window['steps']} labelled steps, with "
+            f"{window['context']} steps before and after them.",
+        )
+    return replace(task, report="\n".join((task.report, *notes)))
 
 
 def _make_forecast_task(

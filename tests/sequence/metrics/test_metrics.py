@@ -26,7 +26,7 @@ def render(what: object) -> list[list[str]]:
 def test_a_table_of_model_and_baselines() -> None:
     lines = render(FIGURES.to_table())
     assert ["1,200", "measured"] in lines
-    assert ["MAE", "MASE"] in lines
+    assert ["method", "MAE", "MASE"] in lines
     assert ["model", "0.1235", "0.9"] in lines
     assert ["last", "value", "0.5"] in lines
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sluice.report.evaluation.evaluation_report import EvaluationReport
 from sluice.report.evaluation.settings import EvaluationSettings
-from sluice.report.model_data.loading import get_pair_options
+from sluice.report.model_data.translation_data import load_pair_texts, select_pair_options
 from sluice.sequence import (
     Checkpoint,
     DataError,
@@ -19,13 +19,12 @@ from sluice.sequence import (
     generate_outputs,
     load_data,
 )
-from sluice.sequence.data.formats import list_files
-from sluice.sequence.data.readers.pair_texts import read_pair_texts
 from sluice.sequence.data.readers.pairs import find_unknown_id
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.metrics.metrics import MODEL
 from sluice.sequence.metrics.outputs import score_outputs
 from sluice.sequence.metrics.score_table import ScoreTable
+from sluice.sequence.model_series import get_load_options
 
 _BATCH = 64
 _DECODED = 1_000
@@ -41,9 +40,7 @@ def evaluate_pairs(
     the target, chrF and BLEU, beside copies of the source and the most frequent target."""
     judged = _read(checkpoint, data)
     known = judged.pairs.select(judged.find_known())
-    metrics = evaluate(
-        checkpoint.model, PairBatches(known.sources, known.targets, _BATCH, seed=0)
-    )
+    metrics = evaluate(checkpoint.model, PairBatches(known.sources, known.targets, _BATCH, seed=0))
     every = max(1, -(-len(judged.pairs) // _DECODED))
     places = range(0, len(judged.pairs), every)
     sources = [judged.sources[place] for place in places]
@@ -103,7 +100,7 @@ class _JudgedPairs:
 
 
 def _read(checkpoint: Checkpoint, data: str) -> _JudgedPairs:
-    options = get_pair_options(checkpoint)
+    options = select_pair_options(get_load_options(checkpoint))
     pairs = load_data(
         data,
         kind="pairs",
@@ -112,11 +109,9 @@ def _read(checkpoint: Checkpoint, data: str) -> _JudgedPairs:
         **options,
     )
     assert isinstance(pairs, Pairs)
-    texts = {one.place: one for one in read_pair_texts(list_files(data), **options).pairs}
+    texts = {one.place: one for one in load_pair_texts(data, options).pairs}
     found = [texts[name] for name in pairs.names]
-    return _JudgedPairs(
-        pairs, [one.source for one in found], [one.target or "" for one in found]
-    )
+    return _JudgedPairs(pairs, [one.source for one in found], [one.target or "" for one in found])
 
 
 def _score_plain(outputs: Sequence[str], targets: Sequence[str]) -> dict[str, float]:

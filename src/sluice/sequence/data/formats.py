@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 from sluice.files import StrPath
+from sluice.option_names import name_option
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.readers import csv, midi, parquet
-from sluice.sequence.data.readers.encodings import read_head
+from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.data.readers.pair_lines import holds_pairs
 from sluice.sequence.data.readers.pairs import read_pairs
 from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
@@ -127,10 +128,13 @@ def load_data(
         files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
     if unknown:
-        known = ", ".join(chosen.options) or "none"
-        raise DataError(f"{chosen.name} has no option {unknown[0]!r}; its options are {known}.")
+        known = ", ".join(map(name_option, chosen.options)) or "none"
+        raise DataError(
+            f"{chosen.name} has no option {name_option(unknown[0])}; its options are {known}."
+        )
     given = {k: v for k, v in options.items() if k in chosen.options}
-    return replace(chosen.read(files, **given), load_options=_describe_options(chosen, given))
+    data = chosen.read(files, **given)
+    return replace(data, load_options=_describe_options(chosen, {**data.load_options, **given}))
 
 
 def _describe_options(chosen: Format, options: Mapping[str, object]) -> dict[str, object]:
@@ -174,15 +178,18 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
     known = ", ".join(get_formats())
     for file, one in found.items():
         if one is None and file == path:
-            raise DataError(f"{file} must be of a known kind, one of {known}; name it with kind=.")
+            raise DataError(
+                f"{file} must be of a known kind, one of {known}; name it with "
+                f"{name_option('kind')}."
+            )
     kinds: dict[str, list[Path]] = {}
     for file, one in found.items():
         kinds.setdefault(one.name if one else "unknown", []).append(file)
     if len(kinds) > 1 or "unknown" in kinds:
         held = ", ".join(f"{len(of)} of {name} ({of[0].name})" for name, of in kinds.items())
         raise DataError(
-            f"{path} holds files of several or unknown kinds: {held}; choose one with kind=, of "
-            f"{known}."
+            f"{path} holds files of several or unknown kinds: {held}; choose one with "
+            f"{name_option('kind')}, of {known}."
         )
     (name,) = kinds
     return get_formats()[name]
@@ -190,7 +197,9 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
 
 def _get_format(kind: str) -> Format:
     if kind not in get_formats():
-        raise DataError(f"kind must be one of {', '.join(get_formats())}, got {kind!r}.")
+        raise DataError(
+            f"{name_option('kind')} must be one of {', '.join(get_formats())}, got {kind!r}."
+        )
     return get_formats()[kind]
 
 

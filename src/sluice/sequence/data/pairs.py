@@ -49,6 +49,11 @@ class Pairs:
         return len(self.sources)
 
     @property
+    def strata(self) -> Sequence[Hashable]:
+        """Pairs have no classes to be drawn by."""
+        return ()
+
+    @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
         """What was skipped, where and why."""
         return self.load_report.skipped_items

@@ -28,7 +28,8 @@ class Series:
 
     Attributes:
         features: the name of each column.
-        values: (steps, features), float32; NaN for missing values.
+        values: (steps, features), float64 in the data's own units, float32 once normalised and in a
+            piano roll; NaN for missing values.
         targets: the columns to forecast; all if empty.
         labels: one class per sequence (from 0), or one per step (from 1; 0 if missing).
         classes: the names of the classes.
@@ -58,6 +59,11 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def strata(self) -> tuple[int, ...]:
+        """The class of each sequence, by which a split draws; empty without one per sequence."""
+        return self.labels if isinstance(self.labels, tuple) else ()
 
     @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
@@ -186,7 +192,7 @@ class Series:
         if not indicate and not np.isnan(self.values.flat).any():
             return self.values
         return RaggedArray.of(
-            (_fill_missing(values, indicate) for values in self.values), np.float32
+            (_fill_missing(values, indicate) for values in self.values), self.values.flat.dtype
         )
 
 

@@ -30,8 +30,8 @@ class SupervisedSequences(Protocol):
     def read(self, index: int, first: int, last: int) -> Example:
         """Inputs and targets of steps `first` to `last` (excluded) of the sequence at `index`.
 
-        Ids are int64 (steps,), values float32 (steps, features); a label for the whole sequence is
-        a scalar, int64.
+        Ids are int64 (steps,), values float32 or float64 (steps, features); a label for the whole
+        sequence is a scalar, int64.
         """
         ...
 
@@ -83,7 +83,8 @@ class NextValues:
     def read(self, index: int, first: int, last: int) -> Example:
         """As `SupervisedSequences.read`."""
         following = self.targets[index][first + 1 : last + self.horizon]
-        ahead = np.full((last - first + self.horizon - 1, following.shape[1]), np.nan, np.float32)
+        steps = last - first + self.horizon - 1
+        ahead = np.full((steps, following.shape[1]), np.nan, following.dtype)
         ahead[: len(following)] = following
         columns = [ahead[step : step + last - first] for step in range(self.horizon)]
         return self.inputs[index][first:last], np.concatenate(columns, axis=1)

@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
-from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
+from sluice.sequence.metrics.labels import LabelMetrics
 from sluice.sequence.metrics.metrics import MODEL, Metrics
-from sluice.sequence.metrics.scores import classification_scores, confusion_matrix
 from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
@@ -37,6 +35,7 @@ def evaluate(
     period: int | None = None,
     training: BatchSource | None = None,
     labels: Sequence[str] = (),
+    class_counts: Sequence[int] = (),
 ) -> Metrics:
     """The metrics of a model over a source's epoch 0, in evaluation mode.
 
@@ -46,13 +45,15 @@ def evaluate(
     `Seq2Seq`                      also token accuracy: how often the most likely token is the
                                    target's, given the target's tokens before it
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
-                                   nats per label, confusion
+                                   nats per label, Brier score (Brier 1950: the squared
+                                   error of the probabilities, from 0 to 2), confusion
     `Forecaster`                   MAE and RMSE in the units of the source; MASE
     `ChoraleModel`                 nats per step; frame accuracy, hits / (hits + misses + false
                                    alarms) of keys (Bay, Ehmann & Downie 2009)
     =============================  =========================================================
 
-    Baselines of a forecast are the last known value and, with `period`, the last season. MASE is
+    Baselines of labels are the most frequent class, and the frequency of each as its probability.
+    Those of a forecast are the last known value and, with `period`, the last season. MASE is
     the absolute error divided by that of the naive forecast (the last value; with `period` the
     value a season before) on `training`, or on `source` if that is None, for each feature
     (Hyndman & Koehler 2006).
@@ -64,6 +65,8 @@ def evaluate(
         period: the length of a season in steps, for forecasts.
         training: the data that a `Forecaster` was trained on.
         labels: the names of the classes.
+        class_counts: how often each class occurs in the training data, for the baselines; default
+            in `source`.
 
     Raises:
         SequenceError: a source without a single item, a period below 1, or another model.
@@ -77,7 +80,7 @@ def evaluate(
     """
     if period is not None and period < 1:
         raise SequenceError(f"period must be at least 1 step, got {period}.")
-    measure = _make_accumulator(model, source, characters, period, training, labels)
+    measure = _make_accumulator(model, source, characters, period, training, labels, class_counts)
     device = next(model.parameters()).device
     state: ModelState = None
     with evaluation_mode(model):
@@ -90,7 +93,8 @@ def evaluate(
 
 
 class _MetricAccumulator(Protocol):
-    items: int
+    @property
+    def items(self) -> int: ...
 
     def update(self, batch: Batch, state: ModelState) -> ModelState: ...
     def compute(self) -> Metrics: ...
@@ -103,6 +107,7 @@ def _make_accumulator(
     period: int | None,
     training: BatchSource | None,
     labels: Sequence[str],
+    class_counts: Sequence[int],
 ) -> _MetricAccumulator:
     if isinstance(model, Seq2Seq):
         return _PairMetrics(model, characters)
@@ -110,7 +115,7 @@ def _make_accumulator(
         return _TokenMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
-        return _LabelMetrics(model, names)
+        return LabelMetrics(model, names, class_counts)
     if isinstance(model, Forecaster):
         scale = compute_mean_change(training or source, model.config.targets, period or 1)
         return ForecastMetrics(model, source.stateful, period, scale)
@@ -158,41 +163,6 @@ class _PairMetrics(_TokenMetrics):
         metrics = super().compute()
         found = {**metrics.by_method[MODEL], "token accuracy": self.hits / self.items}
         return Metrics(self.items, {MODEL: found})
-
-
-@dataclass
-class _LabelMetrics:
-    model: Classifier | Tagger
-    labels: tuple[str, ...]
-    total: float = 0.0
-    items: int = 0
-    confusion: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))
-
-    def update(self, batch: Batch, state: ModelState) -> ModelState:
-        logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
-        of_steps = isinstance(self.model, Tagger)
-        truth = batch.targets - 1 if of_steps else batch.targets
-        counts = truth != (-1 if of_steps else IGNORE_INDEX)
-        truth, logits = truth[counts], logits[counts].double()
-        self.total += functional.cross_entropy(logits, truth, reduction="sum").item()
-        self.items += len(truth)
-        predicted = logits.argmax(dim=1)
-        self.confusion = self.confusion + confusion_matrix(truth, predicted, len(self.labels))
-        return state
-
-    def compute(self) -> Metrics:
-        frequent = int(self.confusion.sum(dim=1).argmax())
-        always = torch.zeros_like(self.confusion)
-        always[:, frequent] = self.confusion.sum(dim=1)
-        of = {
-            MODEL: {
-                **classification_scores(self.confusion),
-                "nats per label": self.total / self.items,
-            },
-            f"always {self.labels[frequent]}": classification_scores(always),
-        }
-        rows = tuple(tuple(row) for row in self.confusion.tolist())
-        return Metrics(self.items, of, rows, self.labels)
 
 
 @dataclass

@@ -26,7 +26,8 @@ def score_outputs(outputs: Sequence[str], targets: Sequence[str]) -> dict[str, f
             f"Scores need an output for each of {len(targets)} targets, got {len(outputs)}."
         )
     try:
-        from sacrebleu.metrics import BLEU, CHRF
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError:
         raise MissingExtraError("sacrebleu", "pairs") from None
     texts, references = list(outputs), [list(targets)]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sluice.files import StrPath
-from sluice.sequence.data.readers.encodings import read_head
+from sluice.option_names import name_option
+from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.errors import DataError
 
 _HEAD = 1 << 16
@@ -123,12 +124,13 @@ def find_pair_layout(
     if columns is None and width > 2 and not _is_attributed(rows, width):
         raise DataError(
             f"the lines have {width} columns; say which are the source and the target with "
-            "columns=, as in 1,2"
+            f"{name_option('columns')}, as in 1,2"
         )
     chosen = columns or (0, 1)
     if width > 1 and max(chosen) >= width:
         raise DataError(
-            f"columns= must be two of the {width} columns, got {chosen[0] + 1},{chosen[1] + 1}"
+            f"{name_option('columns')} must be two of the {width} columns, got "
+            f"{chosen[0] + 1},{chosen[1] + 1}"
         )
     return PairLayout(delimiter, chosen, width, quoted, named)
 

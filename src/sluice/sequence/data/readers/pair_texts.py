@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.files import StrPaths, to_paths
+from sluice.option_names import name_option
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.readers.pair_lines import (
     PairLayout,
@@ -24,13 +25,13 @@ class TextPair:
 
     source: str
     target: str | None
-    file: Path
-    line: int
+    file: str
+    line: int | None
 
     @property
     def place(self) -> str:
         """The file and the line."""
-        return f"{self.file}:{self.line}"
+        return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
 @dataclass
@@ -49,6 +50,11 @@ class PairTexts:
     notes: list[str]
     encodings: list[str]
 
+    @classmethod
+    def of_source(cls, text: str, place: str) -> PairTexts:
+        """A source without a target, which is in no file."""
+        return cls([TextPair(text, None, place, None)], [], [], [])
+
     @property
     def have_targets(self) -> bool:
         """Whether every source has a target; else none has."""
@@ -60,6 +66,12 @@ class PairTexts:
             self.pairs.append(item)
         else:
             self.skipped_items.append(item)
+
+    def describe_skipped(self) -> str:
+        """A sentence on the lines that were skipped; empty without any."""
+        if not self.skipped_items:
+            return ""
+        return f"{len(self.skipped_items):,} lines skipped, the first: {self.skipped_items[0]}."
 
     def require_pairs(self, file: Path) -> None:
         """Refuse files without a pair, and sources among pairs that have no target."""
@@ -120,8 +132,8 @@ def _check_columns(columns: Sequence[int] | None) -> tuple[int, int] | None:
     if len(columns) != 2 or columns[0] == columns[1] or min(columns) < 1:
         given = ",".join(map(str, columns))
         raise DataError(
-            f"columns= must be the numbers of two columns, source and target, got {given}; an "
-            "example is 1,2"
+            f"{name_option('columns')} must be the numbers of two columns, source and target, got "
+            f"{given}; an example is 1,2"
         )
     return columns[0] - 1, columns[1] - 1
 
@@ -142,7 +154,7 @@ def _describe_layout(layout: PairLayout) -> list[str]:
 
 def _make_pair(row: Row, layout: PairLayout, file: Path) -> TextPair | SkippedItem:
     if layout.width == 1:
-        return TextPair(row.fields[0], None, file, row.line)
+        return TextPair(row.fields[0], None, str(file), row.line)
     if len(row.fields) != layout.width:
         found = pluralize(len(row.fields), "column")
         reason = f"{found} in place of {layout.width}"
@@ -151,4 +163,4 @@ def _make_pair(row: Row, layout: PairLayout, file: Path) -> TextPair | SkippedIt
     for side, text in (("source", source), ("target", target)):
         if not text.strip():
             return SkippedItem(str(file), row.line, f"an empty {side}")
-    return TextPair(source, target, file, row.line)
+    return TextPair(source, target, str(file), row.line)

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 from sluice.files import StrPaths, to_paths
+from sluice.option_names import name_option
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair, read_pair_texts
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, find_id_dtype, make_encoder
-from sluice.sequence.data.readers.tokenizers import extract_vocabulary, train_tokenizer
+from sluice.sequence.data.readers.tokenizers import (
+    DEFAULT_SIZE,
+    extract_vocabulary,
+    train_tokenizer,
+)
 from sluice.sequence.data.report import (
     LoadProgress,
     LoadReport,
@@ -29,6 +34,7 @@ PairUnit = Literal["characters", "words", "subwords"]
 _UNITS = ("characters", "words", "subwords")
 _DEFAULT_UNIT: PairUnit = "subwords"
 """Of texts with blanks: see the measurements in docs/pairs.md."""
+_FEWEST_SUBWORDS = 500
 _LONGEST = 500
 """Tokens of the longest source or target that is read by default."""
 _FEW_PAIRS = 1_000
@@ -55,7 +61,8 @@ def read_pairs(
         unit: what a token is; by default subwords where most sides have a blank, else characters.
         columns: the columns of source and target, from 1, where lines have more than two.
         header: whether the first line names the columns; None to recognise usual names.
-        vocabulary_size: of each side's words or subwords; default 20,000 or 4,000.
+        vocabulary_size: of each side's words or subwords; default 20,000 words, or a subword for
+            every 10 pairs, from 500 to 4,000.
         vocabulary: of a model's sources, by which they are split, in place of `unit`.
         target_vocabulary: of a model's targets.
         max_length: tokens; pairs with a longer side are skipped and reported.
@@ -96,9 +103,9 @@ def read_pairs(
 
 def _check_options(unit: str | None, max_length: int) -> None:
     if unit is not None and unit not in _UNITS:
-        raise DataError(f"unit= must be one of {', '.join(_UNITS)}, got {unit!r}.")
+        raise DataError(f"{name_option('unit')} must be one of {', '.join(_UNITS)}, got {unit!r}.")
     if max_length < 1:
-        raise DataError(f"max_length= must be at least 1, got {max_length}.")
+        raise DataError(f"max_length must be at least 1, got {max_length}.")
 
 
 def _choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:
@@ -109,12 +116,14 @@ def _choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:
 
 def _describe_unit(unit: PairUnit) -> list[str]:
     why = "most have no blank" if unit == "characters" else "most have blanks"
-    return [f"Sources and targets are split into {unit}, as {why}; tokenize= chooses otherwise."]
+    return [f"Sources and targets are split into {unit}, as {why}; see {name_option('unit')}."]
 
 
 def _learn_vocabulary(texts: Sequence[str], unit: PairUnit, size: int | None) -> Vocabulary:
     if unit == "characters":
         return Vocabulary(tuple(sorted(frozenset().union(*texts))), "characters")
+    if unit == "subwords":
+        size = size or min(max(len(texts) // 10, _FEWEST_SUBWORDS), DEFAULT_SIZE[unit])
     return extract_vocabulary(train_tokenizer(texts, unit, size), unit)
 
 
@@ -132,7 +141,7 @@ class _Encoded:
             ids, wanted = encode(pair.source), encode_target(pair.target or "")
             fault = _find_fault(len(ids), len(wanted), max_length)
             if fault:
-                self.skipped.append(SkippedItem(str(pair.file), pair.line, fault))
+                self.skipped.append(SkippedItem(pair.file, pair.line, fault))
                 continue
             self.pairs.append(pair)
             self.sources.append(ids)
@@ -200,7 +209,7 @@ def _find_fault(source: int, target: int, longest: int) -> str:
         if not length:
             return f"a {side} without a token"
         if length > longest:
-            return f"a {side} of {length:,} tokens, above {longest:,} (max_length=)"
+            return f"a {side} of {length:,} tokens, above {longest:,}"
     return ""
 
 
@@ -226,9 +235,8 @@ def _describe_repetition(pairs: Sequence[TextPair]) -> list[str]:
 
 def _split_files(files: Sequence[Path], pairs: Sequence[TextPair]) -> dict[str, list[int]]:
     """The split by the names of files or folders, if it covers all files."""
-    parts = {
-        files[place]: part for part, places in split_from_names(files).items() for place in places
-    }
+    named = split_from_names(files)
+    parts = {str(files[place]): part for part, places in named.items() for place in places}
     found: dict[str, list[int]] = {}
     for place, pair in enumerate(pairs):
         if parts:
