@@ -29,8 +29,8 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="What to train on: a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, "
-            "Parquet), or 'tunes' for the default folk tunes.",
+            help="What to train on: a file or folder (text, pairs of texts, ABC, MIDI, piano rolls "
+            "in JSON, CSV, Parquet), or 'tunes' for the default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -69,7 +69,9 @@ class TrainOptions:
     tokenize: Annotated[
         Tokenization | None,
         typer.Option(
-            help="Unit of text: chars, words or subwords; default chars.", rich_help_panel=_DATA
+            help="Unit of text: chars, words or subwords; default chars (of pairs with blanks: "
+            "subwords).",
+            rich_help_panel=_DATA,
         ),
     ] = None
     columns: Annotated[

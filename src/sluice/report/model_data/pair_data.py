@@ -49,7 +49,7 @@ def build_labelled_texts(
         name_lines(pairs, data),
         data,
         has_targets=texts.have_targets,
-        note=" ".join(filter(None, [texts.describe_skipped(), labels.describe_unknown()])),
+        note=labels.describe_unknown(),
         ids=ids,
         read_tokens=lambda index, count: split_text(vocabulary, pairs[index].source)[:count],
     )

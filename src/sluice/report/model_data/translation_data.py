@@ -20,8 +20,15 @@ _OPTIONS = ("columns", "header", "encoding")
 
 
 def load_pair_texts(data: StrPath, options: Mapping[str, object]) -> PairTexts:
-    """The texts of pairs in a file or folder, read as a training read its own."""
-    return read_pair_texts(list_files(data), **select_pair_options(options))
+    """The texts of pairs in a file or folder, read as a training read its own.
+
+    Raises:
+        DataError: as `read_pair_texts`; a line that is no pair.
+    """
+    texts = read_pair_texts(list_files(data), **select_pair_options(options))
+    if texts.skipped_items:
+        raise DataError(str(texts.skipped_items[0]))
+    return texts
 
 
 def select_pair_options(options: Mapping[str, object]) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def build_translations(checkpoint: Checkpoint, texts: PairTexts, data: str) -> M
     vocabulary, output, pairs = checkpoint.vocabulary, checkpoint.target_vocabulary, texts.pairs
     assert output is not None
     sources = encode_sources(vocabulary, pairs)
-    note, is_complete = texts.describe_skipped(), True
+    note, is_complete = "", True
     if texts.have_targets:
         targets = [encode_lines(output, pair.target or "") for pair in pairs]
     elif len(pairs) == 1:

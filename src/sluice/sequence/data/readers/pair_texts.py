@@ -18,6 +18,8 @@ from sluice.sequence.data.readers.pair_lines import (
 from sluice.sequence.data.report import SkippedItem, pluralize
 from sluice.sequence.errors import DataError
 
+_EXPECTED = "expected a source, a tab and a target"
+
 
 @dataclass(frozen=True)
 class TextPair:
@@ -67,22 +69,16 @@ class PairTexts:
         else:
             self.skipped_items.append(item)
 
-    def describe_skipped(self) -> str:
-        """A sentence on the lines that were skipped; empty without any."""
-        if not self.skipped_items:
-            return ""
-        return f"{len(self.skipped_items):,} lines skipped, the first: {self.skipped_items[0]}."
-
     def require_pairs(self, file: Path) -> None:
         """Refuse files without a pair, and sources among pairs that have no target."""
         if not self.pairs:
-            first = f"; the first line skipped: {self.skipped_items[0]}" * bool(self.skipped_items)
+            first = "".join(f"; the first line skipped: {one}" for one in self.skipped_items[:1])
             raise DataError(
                 f"{file} holds no pair; give lines of a source, a tab and a target{first}"
             )
         lone = next((one for one in self.pairs if one.target is None), None)
         if lone is not None and any(one.target is not None for one in self.pairs):
-            raise DataError(f"{lone.place}: expected a source, a tab and a target, got no tab")
+            raise DataError(f"{lone.place}: {_EXPECTED}, got no tab")
 
 
 def read_pair_texts(
@@ -95,7 +91,7 @@ def read_pair_texts(
     """The texts of pairs, one a line, in a file or several; empty lines are left out.
 
     A line is a source, a tab and a target; in a .csv file commas or semicolons separate them. A
-    line with another number of columns, or with an empty side, is skipped and reported.
+    line with another number of columns, or with an empty source, is skipped and reported.
 
     Args:
         files: text files.
@@ -156,11 +152,9 @@ def _make_pair(row: Row, layout: PairLayout, file: Path) -> TextPair | SkippedIt
     if layout.width == 1:
         return TextPair(row.fields[0], None, str(file), row.line)
     if len(row.fields) != layout.width:
-        found = pluralize(len(row.fields), "column")
-        reason = f"{found} in place of {layout.width}"
-        return SkippedItem(str(file), row.line, reason)
+        found = "no tab" if len(row.fields) == 1 else pluralize(len(row.fields), "column")
+        return SkippedItem(str(file), row.line, f"{_EXPECTED}, got {found}")
     source, target = (row.fields[place] for place in layout.columns)
-    for side, text in (("source", source), ("target", target)):
-        if not text.strip():
-            return SkippedItem(str(file), row.line, f"an empty {side}")
+    if not source.strip():
+        return SkippedItem(str(file), row.line, f"{_EXPECTED}, got an empty source")
     return TextPair(source, target, str(file), row.line)
