@@ -206,9 +206,9 @@ def _read_sample(lines: Sequence[str], delimiter: str, quoted: bool) -> list[lis
 
 
 def _find_width(rows: Sequence[Sequence[str]]) -> int:
-    """How many columns most lines have."""
+    """How many columns most lines have; of two numbers as frequent, the larger."""
     widths = [len(row) for row in rows]
-    return max(set(widths), key=widths.count) if widths else 1
+    return max(set(widths), key=lambda width: (widths.count(width), width)) if widths else 1
 
 
 def _is_header(row: Sequence[str]) -> bool:
