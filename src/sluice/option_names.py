@@ -29,3 +29,18 @@ def use_option_names(find_name: Callable[[str], str]) -> Iterator[None]:
         yield
     finally:
         _find_name.reset(token)
+
+
+def name_setting(argument: str, value: object) -> str:
+    """An argument with a value, as whoever reads the message writes it.
+
+    >>> name_setting("decimal", ","), name_setting("drop_units", True)
+    ("decimal=','", 'drop_units=True')
+    >>> with use_option_names(lambda name: "--" + name.replace("_", "-")):
+    ...     name_setting("decimal", ","), name_setting("drop_units", True)
+    ("--decimal ','", '--drop-units')
+    """
+    name = name_option(argument)
+    if name.endswith("="):
+        return f"{name}{value!r}"
+    return name if value is True else f"{name} {value!r}"

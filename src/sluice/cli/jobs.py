@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from sluice.cli.errors import fail
 from sluice.cli.options import value_or
 from sluice.cli.score_display import group_score_tables
+from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 from sluice.cli.train_options import TrainOptions
 
 if TYPE_CHECKING:
@@ -149,10 +150,11 @@ def build_data_job(
     config = options.build_config()
     if isinstance(data, sequence.Pairs) and config.bptt is not None:
         fail("--bptt cuts sequences in time, which pairs cannot be; leave it out")
-    task = sequence.make_task(data, seed=config.seed, **_task_options(options))
-    refuse_unused(_name_task(data, task))
+    task = sequence.make_task(data, seed=config.seed, **task_options(options))
+    refuse_unused(name_task(data, task))
 
     def save_best(loss: float) -> None:
+        task.calibrate()
         replace(task.checkpoint, metadata={"validation": loss}).save(checkpoint)
 
     def train(
@@ -186,7 +188,7 @@ def build_data_job(
     )
 
 
-def _task_options(options: TrainOptions) -> dict[str, Any]:
+def task_options(options: TrainOptions) -> dict[str, Any]:
     """The task's and the model's sizes that were asked for, under the library's names."""
     asked = {
         "seq_len": options.seq_len,
@@ -221,7 +223,9 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         "id": options.id,
         "time": options.time,
         "label": options.label,
-    }
+    } | {name: getattr(options, name) for name in (*TABLE_FLAGS, *CSV_FLAGS, *SPREADSHEET_FLAGS)}
+    if options.delimiter in ("tab", "\\t"):
+        asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
     with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)
@@ -233,7 +237,7 @@ _UNITS = {"chars": "characters", "words": "words", "subwords": "subwords"}
 """From `--tokenize` to the library's names."""
 
 
-def _name_task(data: Tokens | Series | Pairs, task: Task) -> str:
+def name_task(data: Tokens | Series | Pairs, task: Task) -> str:
     """What is learnt, as a key of `usage.TASKS`."""
     from sluice.sequence import Pairs, Tokens
 

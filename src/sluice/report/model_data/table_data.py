@@ -11,7 +11,8 @@ from sluice.report.model_data.model_data import ModelData
 from sluice.sequence import Checkpoint, DataError, Series, load_data
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.ragged import RaggedArray
-from sluice.sequence.data.targets import NextChord, NextValues, StepLabels, SupervisedSequences
+from sluice.sequence.data.targets import NextChord, StepLabels, SupervisedSequences
+from sluice.sequence.forecast_sources import make_next_values
 from sluice.sequence.model_series import load_model_series
 from sluice.sequence.models import Forecaster
 
@@ -63,14 +64,9 @@ def _fill_inputs(series: Series) -> RaggedArray:
 
 
 def _supervise_forecasts(model: Forecaster, series: Series, data: str) -> SupervisedSequences:
-    config = model.config
     if int(series.values.lengths.max()) < 2:
         raise DataError(f"{data} has series of one row; a forecast needs at least 2")
-    if config.indicate:  # the model itself fills missing values, and says which they are
-        columns = list(config.targets)
-        targets = replace(series.values, flat=series.values.flat[:, columns])
-        return NextValues(series.values, targets, config.horizon)
-    return series.to_supervised(config.horizon)
+    return make_next_values(series, model.config)
 
 
 def _build(

@@ -40,6 +40,8 @@ class Series:
         load_report: what was read and what was skipped.
         times: the time of each step, (steps,), float64 or datetime64; None without such a column.
         time_name: the name of that column.
+        time_zone: in which its dates are written, as in `clocks.find_zone`; empty without one.
+        time_format: how they are written, as in `clocks.format_time`; empty for ISO 8601.
         load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
@@ -55,6 +57,8 @@ class Series:
     load_report: LoadReport = field(default_factory=LoadReport)
     times: RaggedArray | None = None
     time_name: str = ""
+    time_zone: str = ""
+    time_format: str = ""
     load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:

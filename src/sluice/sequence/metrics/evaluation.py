@@ -15,6 +15,7 @@ from sluice.sequence.errors import SequenceError
 from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
 from sluice.sequence.metrics.labels import LabelMetrics
 from sluice.sequence.metrics.metrics import MODEL, Metrics
+from sluice.sequence.metrics.ngrams import NgramBaselines
 from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
@@ -25,6 +26,7 @@ from sluice.sequence.models import (
     Tagger,
 )
 from sluice.sequence.models.base import evaluation_mode
+from sluice.sequence.vocabulary import PADDING
 
 
 def evaluate(
@@ -52,11 +54,12 @@ def evaluate(
                                    alarms) of keys (Bay, Ehmann & Downie 2009)
     =============================  =========================================================
 
-    Baselines of labels are the most frequent class, and the frequency of each as its probability.
-    Those of a forecast are the last known value and, with `period`, the last season. MASE is
-    the absolute error divided by that of the naive forecast (the last value; with `period` the
-    value a season before) on `training`, or on `source` if that is None, for each feature
-    (Hyndman & Koehler 2006).
+    Baselines of a language model are unigrams and bigrams that learn from `source` as they read it
+    (`NgramBaselines`). Those of labels are the most frequent class, and the frequency of each as
+    its probability. Those of a forecast are the last known value and, with `period`, the last
+    season. MASE is the absolute error divided by that of the naive forecast (the last value; with
+    `period` the value a season before) on `training`, or on `source` if that is None, for each
+    feature (Hyndman & Koehler 2006).
 
     Args:
         model: a model of `sluice.sequence.models`, on any device.
@@ -109,10 +112,11 @@ def _make_accumulator(
     labels: Sequence[str],
     class_counts: Sequence[int],
 ) -> _MetricAccumulator:
+    if isinstance(model, LanguageModel):  # PADDING and START are never predicted
+        ngrams = NgramBaselines(max(1, model.config.vocabulary_size - 2))
+        return _TokenMetrics(model, characters, ngrams)
     if isinstance(model, Seq2Seq):
         return _PairMetrics(model, characters)
-    if isinstance(model, LanguageModel):
-        return _TokenMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
         return LabelMetrics(model, names, class_counts)
@@ -131,20 +135,29 @@ def _make_accumulator(
 class _TokenMetrics:
     model: SequenceModel
     characters: int | None
+    ngrams: NgramBaselines | None = None
     total: float = 0.0
     items: int = 0
 
     def update(self, batch: Batch, state: ModelState) -> ModelState:
         loss, state = self.model.loss(batch, state)
         self.total, self.items = self.total + loss.total.item(), self.items + loss.items
+        if self.ngrams is not None:
+            counts = (batch.targets != PADDING).T
+            before, targets = (one.T[counts].cpu().numpy() for one in (batch.inputs, batch.targets))
+            self.ngrams.add(before, targets)
         return state
 
     def compute(self) -> Metrics:
-        nats = self.total / self.items
+        costs = {MODEL: self.total, **(self.ngrams.compute() if self.ngrams else {})}
+        return Metrics(self.items, {who: self._score(total) for who, total in costs.items()})
+
+    def _score(self, total: float) -> dict[str, float]:
+        nats = total / self.items
         found = {"nats per token": nats, "perplexity": math.exp(min(nats, 700.0))}
         if self.characters is not None:
-            found["bits per character"] = self.total / math.log(2) / self.characters
-        return Metrics(self.items, {MODEL: found})
+            found["bits per character"] = total / math.log(2) / self.characters
+        return found
 
 
 @dataclass

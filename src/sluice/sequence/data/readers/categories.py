@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sluice.option_names import name_option
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.numbers import (
     is_missing,
@@ -71,7 +72,7 @@ def _collect_values(tables: Sequence[Table], name: str, options: TableOptions) -
             if len(found) > MAX_CATEGORIES + 10:
                 raise DataError(
                     f"{table.path}: column {name!r} has more than {MAX_CATEGORIES} values; "
-                    "categories= takes columns with few."
+                    f"{name_option('categories')} takes columns with few."
                 )
     return {cell for cell in found if cell and not is_missing(cell, options.get("missing") or ())}
 

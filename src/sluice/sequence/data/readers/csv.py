@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
-from sluice.sequence.data.readers.csv_layout import CsvLayout, find_layout, iterate_records
-from sluice.sequence.data.readers.encodings import open_text, read_head, scan_text
+from sluice.sequence.data.readers.csv_layout import (
+    CsvLayout,
+    HasHeader,
+    find_layout,
+    iterate_records,
+)
+from sluice.sequence.data.readers.encodings import open_text, scan_text
+from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.data.readers.table import Table
 from sluice.sequence.data.readers.table_options import TableOptions
 from sluice.sequence.data.readers.table_rows import read_tables
@@ -23,6 +29,7 @@ from sluice.sequence.data.report import (
     SkippedItem,
     ignore_progress,
     make_read_error,
+    pluralize,
 )
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
@@ -39,7 +46,7 @@ class LayoutOptions(TypedDict):
 
     delimiter: str | None
     comment: str | None
-    header: bool | None
+    header: HasHeader | None
 
 
 _HEAD_LINES = 3000
@@ -52,7 +59,7 @@ def read_csv(
     *,
     delimiter: str | None = None,
     comment: str | None = None,
-    header: bool | None = None,
+    header: HasHeader | None = None,
     encoding: str | None = None,
     on_reading: OnReading = ignore_progress,
     **options: Unpack[TableOptions],
@@ -69,7 +76,8 @@ def read_csv(
         delimiter: between cells; default that of , ; tab | with which all rows have as many cells.
         comment: what starts a line that is left out, "" for nothing; default # or %, if the first
             line starts with it or such lines stand between the rows.
-        header: whether the first row names the columns; default unless all its cells are numbers.
+        header: "yes" or "no": whether the first row names the columns; default unless all its
+            cells are numbers.
         encoding: as in `read_text`.
         on_reading: called with the progress.
         options: the roles and the notation of columns, see `TableOptions`.
@@ -125,6 +133,7 @@ def _open(
         layout.left_out,
         notes,
         dot_is_certain=layout.delimiter == ",",
+        describe_reading=source.describe_reading,
     )
 
 
@@ -159,7 +168,7 @@ class _CsvFile:
 
     def __init__(self, path: Path, encoding: str, layout: CsvLayout, on_bytes: OnBytes) -> None:
         self.path, self.encoding, self.layout, self.on_bytes = path, encoding, layout, on_bytes
-        self.skipped = 0
+        self.skipped = self.blank = 0
 
     def count_skipped(self) -> int:
         return self.skipped
@@ -169,7 +178,7 @@ class _CsvFile:
         import pyarrow
         from pyarrow import csv
 
-        self.skipped = 0
+        self.skipped = self.blank = 0
         names = [*self.layout.names]
         stream = io.BufferedReader(_ByteStream(self._iterate_bytes()), _BLOCK)
         try:
@@ -196,6 +205,11 @@ class _CsvFile:
                 f"{self.path} has a row of more than {_BLOCK >> 20} MB, or is not CSV ({error}); "
                 "is a quote not closed?"
             ) from None
+
+    def describe_reading(self) -> list[str]:
+        """What is to be said of all rows."""
+        single = "; write NA for a missing value" if len(self.layout.names) == 1 else ""
+        return [f"Left out: {pluralize(self.blank, 'blank line')}{single}."] if self.blank else []
 
     def _skip(self, row: object) -> str:
         self.skipped += 1
@@ -224,9 +238,7 @@ class _CsvFile:
 
     def _iterate_bytes(self) -> Iterator[bytes]:
         """The rows as UTF-8 in blocks of whole lines, which end with a line feed."""
-        comment = self.layout.comment.encode()
         skip, rest, done = self.layout.first_line - 1, b"", 0
-        pattern = re.compile(rb"^" + re.escape(comment) + rb"[^\n]*(?:\n|\Z)", re.MULTILINE)
         decoder = codecs.getincrementaldecoder(self.encoding)()
         with self.path.open("rb") as file:
             while piece := file.read(_BLOCK):
@@ -237,16 +249,21 @@ class _CsvFile:
                 block, rest = block[:end], block[end:]
                 if skip:
                     block, skip = _drop_lines(block, skip)
-                yield _clean(block, pattern if comment else None)
+                yield self._clean(block)
                 self.on_bytes(done)
         last, _ = _drop_lines(rest, skip)
-        yield _clean(last, pattern if comment else None)
+        yield self._clean(last)
 
-
-def _clean(block: bytes, comment: re.Pattern[bytes] | None) -> bytes:
-    if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return comment.sub(b"", block) if comment else block
+    def _clean(self, block: bytes) -> bytes:
+        """Lines that end with a line feed, without comments; blank ones are counted."""
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if self.layout.comment:
+            mark = re.escape(self.layout.comment.encode())
+            block = re.sub(rb"(?m)^" + mark + rb"[^\n]*(?:\n|\Z)", b"", block)
+        if (b"\n\n" in block or block.startswith(b"\n")) and b'"' not in block:
+            self.blank += len(re.findall(rb"(?m)^\n", block))
+        return block
 
 
 def _drop_lines(block: bytes, number: int) -> tuple[bytes, int]:

@@ -6,10 +6,11 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.readers.numbers import is_missing
 from sluice.sequence.data.readers.table import SAMPLE_ROWS
 from sluice.sequence.data.report import pluralize
@@ -21,6 +22,7 @@ _COMMENTS = "#%"
 _NUMBER_LIKE = re.compile(
     r"[-+\u2212]?[\d.,'\u2019\u00a0\u202f ]*\d[.,]?(?:[eE][-+]?\d+)?\s?%?", re.ASCII
 )
+HasHeader = Literal["yes", "no"]
 _INDEX_NAME = re.compile(r"|unnamed: ?0", re.IGNORECASE)
 
 
@@ -87,7 +89,7 @@ def find_layout(
     lines: Sequence[str],
     delimiter: str | None = None,
     comment: str | None = None,
-    header: bool | None = None,
+    header: HasHeader | None = None,
 ) -> CsvLayout:
     """The layout of a file that starts with these lines.
 
@@ -95,7 +97,7 @@ def find_layout(
         lines: the first ones, with their ends.
         delimiter: if it is not to be found.
         comment: what starts a comment, or an empty text for nothing.
-        header: whether the first row names the columns.
+        header: whether the first row names the columns, "yes" or "no".
 
     Raises:
         DataError: the file is empty, or has two readings.
@@ -120,15 +122,39 @@ def find_layout(
             f"Comments: lines that start with {comment!r} are left out, {number} of the first "
             f"{len(lines):,} (the first: line {first})."
         )
-    names, rows, first_line = _split_header(records, lines, delimiter, comment, header, notes)
+    commented = _find_commented_header(lines, delimiter, comment, records[0])
+    layout = find_columns(records, header, delimiter=delimiter, commented=commented)
+    if delimiter != ",":
+        notes.insert(0, f"Separated by {_NAMES.get(delimiter, repr(delimiter))}.")
+    return replace(layout, comment=comment, notes=(*notes, *layout.notes))
+
+
+def find_columns(
+    records: Sequence[Record],
+    header: HasHeader | None = None,
+    *,
+    delimiter: str = "",
+    commented: Sequence[str] = (),
+) -> CsvLayout:
+    """The columns of a table, from its first rows.
+
+    Args:
+        records: the first rows, the header included.
+        header: whether the first row names the columns, "yes" or "no".
+        delimiter: between cells, in a file of text.
+        commented: the names in a comment before the first row.
+
+    Raises:
+        DataError: the rows have two readings.
+    """
+    notes: list[str] = []
+    names, rows, first_line = _split_header(records, delimiter, commented, header, notes)
     names, left_out = _find_left_out(names, rows, notes)
     twice = next((name for name, times in Counter(names).items() if times > 1), None)
     if twice is not None:
         raise DataError(f"two columns are named {twice!r}; rename one.")
-    if delimiter != ",":
-        notes.insert(0, f"Separated by {_NAMES.get(delimiter, repr(delimiter))}.")
     return CsvLayout(
-        delimiter, comment, tuple(names), first_line, tuple(left_out), tuple(rows), tuple(notes)
+        delimiter, "", tuple(names), first_line, tuple(left_out), tuple(rows), tuple(notes)
     )
 
 
@@ -168,32 +194,30 @@ def _find_delimiter(lines: Sequence[str], comment: str) -> str:
     if rivals:
         raise DataError(
             f"{_NAMES[best]} and {_NAMES[rivals[0]]} may both separate the cells; say which with "
-            "delimiter=."
+            f"{name_option('delimiter')}."
         )
     return best
 
 
 def _split_header(
     records: Sequence[Record],
-    lines: Sequence[str],
     delimiter: str,
-    comment: str,
-    header: bool | None,
+    commented: Sequence[str],
+    header: HasHeader | None,
     notes: list[str],
 ) -> tuple[list[str], list[Record], int]:
     """The names of the columns, the rows of values, and the first line of values."""
     first, rows = records[0], list(records[1:])
-    commented = _find_commented_header(lines, delimiter, comment, first)
     if header is None and commented:
         notes.append("The last comment before the first row names the columns.")
-        return commented, list(records), _find_start(lines, comment)
+        return list(commented), list(records), first.line
     numeric = all(_is_value(cell) for cell in first.cells)
     if header is None and numeric and _may_be_years(first.cells, rows):
         raise DataError(
             f"line {first.line} ({', '.join(first.cells[:4])}) may be names or values; say which "
-            "with header=True or header=False."
+            f"with {name_setting('header', 'yes')} or {name_setting('header', 'no')}."
         )
-    if header or (header is None and not numeric):
+    if header == "yes" or (header is None and not numeric):
         usual = Counter(len(row.cells) for row in rows).most_common(1)
         if usual and usual[0][0] != len(first.cells):
             _refuse_other_width(first, usual[0][0], rows, delimiter)
@@ -201,16 +225,7 @@ def _split_header(
         return list(first.cells), rows, first.line + 1
     notes.append("No header: the first row holds values; columns are numbered from 1.")
     names = [f"column {number}" for number in range(1, len(first.cells) + 1)]
-    return names, list(records), _find_start(lines, comment)
-
-
-def _find_start(lines: Sequence[str], comment: str) -> int:
-    """The first line that is neither blank nor a comment."""
-    return next(
-        place
-        for place, line in enumerate(lines, 1)
-        if line.strip() and not (comment and line.startswith(comment))
-    )
+    return names, list(records), first.line
 
 
 def _is_value(cell: str) -> bool:
@@ -233,7 +248,7 @@ def _find_commented_header(
     lines: Sequence[str], delimiter: str, comment: str, first: Record
 ) -> list[str]:
     """The names in the last comment, if right before a row of values that is as wide."""
-    start = _find_start(lines, comment)
+    start = first.line
     if not comment or start < 2 or not lines[start - 2].startswith(comment):
         return []
     text = lines[start - 2].lstrip(comment).strip()
@@ -249,14 +264,16 @@ def _refuse_other_width(first: Record, width: int, rows: Sequence[Record], delim
     if width == given + 1 and not any(ends):
         first.cells.append("")
         return
-    hint = "remove lines above the header, or name their first character with comment=."
+    hint = "remove lines above the header, or name their first character with " + name_option(
+        "comment"
+    )
     if width > given and delimiter == ",":
         hint = (
-            "decimal commas need quotes, or another separator (delimiter=); names of rows need a "
-            "name in the header."
+            "decimal commas need quotes, or another separator between cells; names of rows need "
+            "a name in the header"
         )
     raise DataError(
-        f"line {first.line} has {pluralize(given, 'cell')}, most rows after it {width}; {hint}"
+        f"line {first.line} has {pluralize(given, 'cell')}, most rows after it {width}; {hint}."
     )
 
 
@@ -276,7 +293,7 @@ def _refuse_second_header(first: Record, rows: Sequence[Record]) -> None:
     if known and not any(map(_is_number, known)) and len(cells) == len(columns):
         raise DataError(
             f"line {second.line} holds units or further names ({known[0]!r}) above numbers; "
-            "remove it, or start it with a character that comment= names."
+            f"remove it, or start it with a character that {name_option('comment')} names."
         )
 
 

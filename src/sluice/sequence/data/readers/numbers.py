@@ -7,6 +7,7 @@ Nothing is guessed: marks are recognised only where cells allow one reading; oth
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.errors import DataError
 
@@ -45,14 +47,17 @@ class NumberFormat:
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
-            raise DataError(f"decimal= must be '.' or ',', got {self.decimal!r}.")
+            name = name_option("decimal")
+            raise DataError(f"{name} must be '.' or ',', got {self.decimal!r}.")
         if self.thousands not in ("", *_THOUSANDS_NAMES):
             raise DataError(
-                "thousands= must be ',', '.', ' ', \"'\" or '' for none, got "
+                f"{name_option('thousands')} must be ',', '.', ' ', \"'\" or '' for none, got "
                 + repr(self.thousands)
             )
         if self.decimal == self.thousands:
-            raise DataError(f"decimal= and thousands= are both {self.decimal!r}; give two marks.")
+            raise DataError(
+                f"Decimals and thousands are both marked by {self.decimal!r}; give two marks."
+            )
 
     def matches(self, cell: str) -> bool:
         """Whether a cell is a number in this format."""
@@ -101,14 +106,17 @@ def find_cell_kind(cells: Sequence[str], form: NumberFormat) -> CellKind:
 
 
 def _find_unit(cells: Sequence[str], form: NumberFormat) -> str:
-    """The unit behind or before every number of a column, or an empty text."""
+    """The unit behind or before most numbers of a column, or an empty text."""
     behind = _compile(rf"({form.pattern})[{_BLANKS}]?([^\d\s.,:/\-+'][^\d\s]*)")
     before = _compile(rf"([$\u20ac\u00a3\u00a5])[{_BLANKS}]?({form.pattern})")
-    found = {(match := behind.fullmatch(cell)) and match.group(2) for cell in cells}
-    if len(found) == 1 and (unit := found.pop()):
-        return unit
-    found = {(match := before.fullmatch(cell)) and match.group(1) for cell in cells}
-    return (found.pop() or "") if len(found) == 1 else ""
+    for pattern, group in ((behind, 2), (before, 1)):
+        found = Counter(
+            match.group(group) for cell in cells if (match := pattern.fullmatch(cell)) is not None
+        )
+        for unit, times in found.most_common(1):
+            if 2 * times > len(cells):
+                return unit
+    return ""
 
 
 @cache
@@ -162,7 +170,7 @@ def find_number_format(
         elif decimal is None:
             raise DataError(
                 f"{cell!r} may be {cell.replace(mark, '')} or {cell.replace(mark, '.')}; say "
-                f"thousands={mark!r} or decimal={mark!r}."
+                f"{name_setting('thousands', mark)} or {name_setting('decimal', mark)}."
             )
     _require_one_reading(decimals, groups)
     group = next(iter(groups), "")
@@ -174,7 +182,7 @@ def _require_one_reading(decimals: Mapping[str, str], groups: Mapping[str, str])
         cells = [repr(cell) for cell in (*decimals.values(), *groups.values()) if cell]
         raise DataError(
             f"The numbers {' and '.join(dict.fromkeys(cells))} are written in different ways; "
-            "write them in one way, or leave out columns with inputs="
+            f"write them in one way, or leave out columns with {name_option('inputs')}."
         )
 
 
@@ -272,9 +280,13 @@ def parse_numbers(
     cells = compute.if_else(unknown, pyarrow.scalar(None, cells.type), cells)
     if kind.name == "boolean":
         return _parse_truth(cells)
+    pattern = form.pattern
+    if kind.name == "unit":
+        unit = re.escape(kind.unit)
+        pattern = f"{unit}[{_BLANKS}]?{pattern}|{pattern}[{_BLANKS}]?{unit}"
+    fits = compute.match_substring_regex(cells, f"^(?:{pattern})$")
     if kind.name == "unit":
         cells = _remove_unit(cells, kind.unit)
-    fits = compute.match_substring_regex(cells, f"^(?:{form.pattern})$")
     plain = _write_plainly(compute.if_else(fits, cells, None), form)
     invalid = np.asarray(compute.fill_null(compute.invert(fits), False))
     return ParsedNumbers(_to_float64(plain.cast("float64")), invalid)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluice.files import StrPath
 from sluice.sequence.data.report import SkippedItem
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Table:
         count_skipped: how many rows `read` has skipped so far.
         left_out: columns that hold no data.
         notes: what was assumed of the layout.
+        describe_reading: further notes, once the rows are read.
         dot_is_certain: whether `1.234` can only be a decimal number.
     """
 
@@ -45,14 +47,16 @@ class Table:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     dot_is_certain: bool = True
+    describe_reading: Callable[[], Sequence[str]] = tuple
 
 
 def make_typed_table(
-    path: Path,
+    path: StrPath,
     kind: str,
     types: Mapping[str, pa.DataType],
     read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]],
-    first_line: int | None = None,
+    find_line: Callable[[int], int | None] = lambda row: None,
+    layout: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
 ) -> Table:
     """A table of a format with types of its own, whose rows are all as wide as its header.
 
@@ -61,7 +65,8 @@ def make_typed_table(
         kind: the name of the format.
         types: of each column, as the file has them.
         read: yields the rows of the named columns in blocks.
-        first_line: the line of the first row; None where rows have no lines.
+        find_line: the line of a row; None where rows have no lines.
+        layout: the columns that hold no data, and notes on the layout.
     """
     import pyarrow
 
@@ -74,7 +79,7 @@ def make_typed_table(
             yield pyarrow.RecordBatch.from_arrays(arrays, batch.schema.names)
 
     def find_lines(rows: Sequence[int]) -> tuple[list[int | None], list[SkippedItem]]:
-        return [None if first_line is None else first_line + row for row in rows], []
+        return [find_line(row) for row in rows], []
 
     words = [name for name, one in types.items() if is_text(one)]
     first = next(read_plain(words), None) if words else None
@@ -84,7 +89,9 @@ def make_typed_table(
         else [cell or "" for cell in first[name][:SAMPLE_ROWS].to_pylist()]
         for name in words
     }
-    return Table(path, kind, types, sample, read_plain, find_lines)
+    return Table(
+        Path(path), kind, types, sample, read_plain, find_lines, left_out=layout[0], notes=layout[1]
+    )
 
 
 def is_text(kind: pa.DataType) -> bool:

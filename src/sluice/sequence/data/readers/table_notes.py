@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.numbers import (
     NumberFormat,
@@ -70,8 +71,10 @@ def _describe_unused(reading: TableReading, name: str) -> str:
         return name
     cells = list_values(reading, name)
     if kind.name == "unit":
-        return f"{name} (numbers with the unit {kind.unit}; drop_units=True reads them)"
+        way = name_setting("drop_units", True)
+        return f"{name} (numbers with the unit {kind.unit}; {way} reads them)"
     if 1 < len(cells) <= MAX_CATEGORIES and 2 * len(cells) <= len(reading.table.sample[name]):
         shown = ", ".join(cells[:SHOWN_VALUES]) + (", ..." if len(cells) > SHOWN_VALUES else "")
-        return f"{name} (text with {len(cells)} values: {shown}; categories= reads them)"
+        way = name_option("categories")
+        return f"{name} (text with {len(cells)} values: {shown}; {way} reads them)"
     return f"{name} (text)"

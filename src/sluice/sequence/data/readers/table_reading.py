@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.readers.numbers import (
     CellKind,
     NumberFormat,
@@ -92,6 +93,7 @@ def _has_numbers(kind: pa.DataType) -> bool:
         or types.is_floating(kind)
         or types.is_decimal(kind)
         or types.is_boolean(kind)
+        or types.is_null(kind)
     )
 
 
@@ -105,12 +107,12 @@ def require_numbers(reading: TableReading, roles: ColumnRoles) -> None:
         cells = list_values(reading, name)
         if reading.kinds[name].name == "unit":
             raise DataError(
-                f"column {name!r} has numbers with a unit ({cells[0]!r}); drop_units=True reads "
-                "the numbers."
+                f"column {name!r} has numbers with a unit ({cells[0]!r}); "
+                f"{name_setting('drop_units', True)} reads the numbers."
             )
         raise DataError(
             f"column {name!r} holds text ({', '.join(map(repr, cells[:3]))}), expected numbers; "
-            "categories= makes an input of 0 and 1 of each value."
+            f"{name_option('categories')} makes an input of 0 and 1 of each value."
         )
 
 
@@ -125,5 +127,7 @@ def suggest_columns(reading: TableReading) -> str:
     united = [name for name, kind in reading.kinds.items() if kind.name == "unit"]
     if united:
         cell = list_values(reading, united[0])[0]
-        return f" {united[0]} has a unit ({cell!r}); drop_units=True reads the numbers."
-    return " Name inputs=, or columns of text as categories=."
+        return f" {united[0]} has a unit ({cell!r}); {name_setting('drop_units', True)} reads it."
+    if len(reading.table.types) == 1 and " " in next(iter(reading.table.types)):
+        return f" Are cells separated by blanks? Say {name_setting('delimiter', ' ')}."
+    return f" Name columns of text with few values as {name_option('categories')}."

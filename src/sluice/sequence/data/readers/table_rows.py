@@ -86,6 +86,7 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
     others = [name for name in (roles.id, roles.time, roles.label) if name is not None]
     blocks: list[Array] = []
     texts: Texts = {name: [] for name in others}
+    numbers = _list_missing_numbers(reading.missing)
     first = 0
     for batch in reading.table.read(list(dict.fromkeys((*sources.values(), *others)))):
         block = np.empty((batch.num_rows, len(sources)))
@@ -102,6 +103,8 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
                 block[:, place] = match_category(reading, name, source, column, listed)
         for name in others:
             texts[name].append(batch.column(batch.schema.names.index(name)))
+        for number in numbers:
+            block[block == number] = np.nan
         _refuse_large(reading, block, [*sources], first)
         blocks.append(block)
         first += batch.num_rows
@@ -109,10 +112,27 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
     return blocks, texts
 
 
+def _to_float64(column: pa.Array) -> Array:
+    """Numbers or truth values as float64; whole numbers beyond 2^53 are rounded."""
+    numbers = column.cast("float64", safe=False).to_numpy(zero_copy_only=False)
+    return np.array(numbers, np.float64)
+
+
+def _list_missing_numbers(words: Sequence[str]) -> list[float]:
+    """The words for missing values that are numbers, such as -999."""
+    found = []
+    for word in words:
+        try:
+            found.append(float(word))
+        except ValueError:
+            continue
+    return found
+
+
 def _parse_column(reading: TableReading, name: str, column: pa.Array, first: int) -> Array:
     kind = reading.kinds.get(name)
     if kind is None:
-        values = np.array(column.cast("float64").to_numpy(zero_copy_only=False), np.float64)
+        values = _to_float64(column)
     else:
         values, invalid = parse_numbers(column, reading.form, kind, reading.missing)
         for row in np.flatnonzero(invalid).tolist():
@@ -177,12 +197,12 @@ def _select_rows(reading: TableReading, roles: ColumnRoles, values: Array, texts
     """The rows that can be read, with what the report says of them."""
     import pyarrow
 
-    table, notes = reading.table, list(reading.table.notes)
+    table = reading.table
+    notes = [*table.notes, *table.describe_reading()]
     whole = {name: pyarrow.chunked_array(parts) for name, parts in texts.items() if parts}
-    end = _find_end(values, list(whole.values()))
+    end = _find_end(reading, values, list(whole.values()))
     if end < len(values):
         notes.append(f"Left out: {pluralize(len(values) - end, 'empty row')} at the end.")
-    reading.bad = {row: reason for row, reason in reading.bad.items() if row < end}
     values, whole = values[:end], {name: column[:end] for name, column in whole.items()}
     times, has_dates = np.zeros(end), False
     if roles.time and end:
@@ -212,10 +232,10 @@ def _select_rows(reading: TableReading, roles: ColumnRoles, values: Array, texts
     )
 
 
-def _find_end(values: Array, others: Sequence[pa.ChunkedArray]) -> int:
+def _find_end(reading: TableReading, values: Array, others: Sequence[pa.ChunkedArray]) -> int:
     """The rows without those at the end in which nothing stands."""
     end = len(values)
-    while end and np.isnan(values[end - 1]).all():
+    while end and np.isnan(values[end - 1]).all() and end - 1 not in reading.bad:
         if any(column[end - 1].as_py() not in (None, "") for column in others):
             break
         end -= 1
