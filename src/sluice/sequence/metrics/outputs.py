@@ -14,8 +14,8 @@ def score_outputs(outputs: Sequence[str], targets: Sequence[str]) -> dict[str, f
     """chrF (Popović 2015) and BLEU (Papineni et al. 2002) of outputs, each beside one target.
 
     Both are of all texts together, from 0 to 100, by the library sacrebleu (Post 2018) with its
-    defaults: chrF of 6 characters without blanks, BLEU with the tokenization 13a. BLEU counts runs of
-    four words: it is left out where most targets are shorter.
+    defaults: chrF of 6 characters without blanks, BLEU with the tokenization 13a. BLEU counts runs
+    of four words: it is left out where most targets are shorter.
 
     Raises:
         SequenceError: not one output per target, or none.
