@@ -23,7 +23,7 @@ class Usage(NamedTuple):
 
 
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
-_TABLE = (*_LABELS, "target", "horizon", "period", "seq_len")
+_TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
@@ -116,6 +116,10 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     "ablate": {
         "generates": Usage("a language model", ("seed", "length")),
         "other": Usage("a model that generates no text"),
+    },
+    "evaluate": {
+        "series": Usage("a model of series", ("period", "held_out", "origins", "stride")),
+        "other": Usage("a model that does not forecast series"),
     },
     "look": {
         "text": Usage("--text, which is a single sequence"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sluice.sequence.batching.pairs import pad_ids
 from sluice.sequence.checkpoint import Checkpoint
-from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, encode_lines
+from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, encode_lines, split_text
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.seq2seq import Seq2Seq
 from sluice.sequence.models.seq2seq_decoding import decode
@@ -102,5 +102,9 @@ def generate_outputs(
 
 def _read_source(vocabulary: Vocabulary, text: str) -> tuple[list[int], tuple[str, ...]]:
     """The ids of a source without unknown characters, and what of it is unknown."""
-    unknown = tuple(dict.fromkeys(vocabulary.find_unknown(text)))
-    return [one for one in encode_lines(vocabulary, text) if one != UNKNOWN_ID], unknown
+    if vocabulary.tokenizer:
+        strange = [one.text for one in vocabulary.split_text(text) if not one.is_known]
+    else:
+        strange = [one for one in split_text(vocabulary, text) if one not in vocabulary]
+    ids = [one for one in encode_lines(vocabulary, text) if one != UNKNOWN_ID]
+    return ids, tuple(dict.fromkeys(strange))
