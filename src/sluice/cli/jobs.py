@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +64,7 @@ class TrainingJob:
         train: trains the model and writes the best weights.
         sample: generates text with the best weights, after each validation.
         figures: tables of the trained model's metrics, beside naive ones.
+        suggestion: what to do with the model, and how; empty for none.
     """
 
     report: str
@@ -71,6 +73,7 @@ class TrainingJob:
     train: TrainFunction
     sample: Callable[[], str] | None = None
     figures: Callable[[], Group] | None = None
+    suggestion: str = ""
 
 
 def build_job(options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused) -> TrainingJob:
@@ -185,7 +188,19 @@ def build_data_job(
         train,
         _choose_sample(task, data, checkpoint),
         lambda: group_score_tables(task.compute_metrics().to_score_tables()),
+        _suggest_forecast(task, options.data, checkpoint),
     )
+
+
+def _suggest_forecast(task: Task, data: str, checkpoint: Path) -> str:
+    """The command that forecasts with the trained model; empty for one of another kind."""
+    from sluice.sequence.models import Forecaster
+
+    if not isinstance(task.model, Forecaster):
+        return ""
+    ahead = ["--future", "FILE"] if task.model.config.known else []
+    command = shlex.join(["sluice", "forecast", str(checkpoint), data, *ahead])
+    return f"To forecast beyond the end of the data: {command}"
 
 
 def task_options(options: TrainOptions) -> dict[str, Any]:
