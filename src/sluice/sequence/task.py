@@ -293,7 +293,11 @@ def _make_forecast_task(
         Checkpoint(
             model,
             columns=series.features,
-            preprocessing={**_describe_loading(series), "window": cuts.seq_len},
+            preprocessing={
+                **_describe_loading(series),
+                "window": cuts.seq_len,
+                **({} if period is None else {"period": period}),
+            },
         ),
         sources.training,
         sources.validation,
