@@ -90,7 +90,7 @@ def main() -> None:
         ["reader", "seconds", "MB/s", "memory before", "memory at most"],
         [
             f"A file of {size:,.0f} MB: {rows:,} rows of a time in ISO 8601 and {COLUMNS} columns "
-            f"of numbers, which are {rows * COLUMNS * 8 / 1e6:,.0f} MB as float64. Each reader is a "
+            f"of numbers: {rows * COLUMNS * 8 / 1e6:,.0f} MB in float64. Each reader is a "
             "process of its own that has imported its libraries; the file is in the system's "
             "memory. `bytes` only reads it: the machine's limit. `load_data` reads each cell as "
             "text first, so that it can say which one is wrong, orders the rows by time and looks "
