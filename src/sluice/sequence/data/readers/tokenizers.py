@@ -9,12 +9,11 @@ from sluice.extras import MissingExtraError
 from sluice.files import StrPath
 from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.errors import DataError
-from sluice.sequence.vocabulary import Unit, Vocabulary
+from sluice.sequence.vocabulary import UNKNOWN, Unit, Vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-UNKNOWN = "[UNK]"
 DEFAULT_SIZE = {"words": 20_000, "subwords": 4_000}
 
 _WORD = r"\n|\w+|[^\w\s]+"
