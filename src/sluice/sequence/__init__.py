@@ -21,6 +21,7 @@ from sluice.sequence.errors import SequenceError as SequenceError
 from sluice.sequence.errors import TrainingDivergedError as TrainingDivergedError
 from sluice.sequence.errors import UnknownTokenError as UnknownTokenError
 from sluice.sequence.fine_tuning import grow_vocabulary as grow_vocabulary
+from sluice.sequence.fine_tuning import make_fine_tuning_task as make_fine_tuning_task
 from sluice.sequence.generation import BatchedSequence as BatchedSequence
 from sluice.sequence.generation import ContinuousBatch as ContinuousBatch
 from sluice.sequence.generation import DeadlineError as DeadlineError
