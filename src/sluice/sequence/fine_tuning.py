@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.formats import find_format, get_formats
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import CheckpointError
@@ -32,6 +34,7 @@ _OF_THE_DATA = (
     "indicate",
 )
 """Fields of a configuration that `make_task` takes from the data."""
+_OF_A_TOKENIZER = ("unit", "tokenizer", "vocabulary_size")
 _READOUT = ("readout.weight", "readout.bias")
 
 
@@ -102,6 +105,36 @@ def _find_statistics(base: Checkpoint) -> FeatureStatistics | None:
     return FeatureStatistics(
         *(tuple(held[one]) for one in ("features", "mean", "deviation")),
     )
+
+
+def find_load_options(base: Checkpoint, data: StrPath, kind: str | None = None) -> dict[str, Any]:
+    """Arguments of `load_data` for data to train on from a model: read as its own were.
+
+    Args:
+        base: the trained model.
+        data: a file or folder.
+        kind: its format, if it is not to be detected.
+
+    Raises:
+        DataError: as `find_format`.
+    """
+    held: Any = base.preprocessing.get("load_options", {})
+    found = find_format(data, kind)
+    if found.name == "text" and held.get("kind") in get_formats():  # what text is detected as
+        found = get_formats()[held["kind"]]
+    options = {name: value for name, value in held.items() if name in found.options}
+    config = base.model.config
+    if base.columns:
+        options["inputs"] = list(base.columns)
+        options["target"] = [base.columns[place] for place in getattr(config, "targets", ())]
+    for name in ("vocabulary", "target_vocabulary"):
+        known = getattr(base, name)
+        if known is not None and known.tokenizer:
+            options[name] = known
+    if "vocabulary" in options:  # which decides them
+        options = {k: v for k, v in options.items() if k not in _OF_A_TOKENIZER}
+    usable = {name: value for name, value in options.items() if name in found.options and value}
+    return {"kind": found.name, **usable}
 
 
 def adapt_model(base: Checkpoint, untrained: Checkpoint) -> Checkpoint:
