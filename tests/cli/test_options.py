@@ -76,7 +76,10 @@ def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]
 
 
 def test_all_commands_were_walked() -> None:
-    names = "ablate compare compose doctor evaluate generate look show sketch studio train"
+    names = (
+        "ablate compare compose doctor evaluate forecast generate look predict search show sketch "
+        "studio train"
+    )
     assert " ".join(name for name in COMMANDS if " " not in name) == names
     groups = [name for name in COMMANDS if " " in name]
     assert groups == [f"studio {name}" for name in ("backup", "export", "import", "keeper")]
@@ -90,14 +93,17 @@ INFERENCE_TYPE = Literal["float32", "bfloat16", "int8"]
 
 MEANINGS_BY_COMMAND = {
     "DATA": {
-        "What to train on": ["train"],
+        "What to train on": ["train", "search"],
         "Held-out data": ["evaluate", "ablate"],
+        "What to label": ["predict"],
         "What to read": ["look"],
+        "Data to go on from": ["forecast"],
     },
     "--count": {"Number of texts to generate": ["generate"], "Number of tunes": ["compose"]},
     "--prompt": {"Text to continue": ["generate"], "Notes to continue, in ABC": ["compose"]},
     "--steps": {
-        "Number of weight updates": ["compare", "train"],
+        "Number of weight updates": ["compare", "train", "search"],
+        "Number of steps to forecast": ["forecast"],
         "Maximum number of time steps to show": ["look"],
     },
     "--sequence": {
@@ -109,8 +115,8 @@ MEANINGS_BY_COMMAND = {
         "Number of units to show per layer": ["look"],
     },
     "--out": {
-        "Output folder": ["compare", "train", "compose", "ablate"],
-        "Output file": ["show", "sketch", "evaluate", "look"],
+        "Output folder": ["compare", "train", "search", "compose", "ablate"],
+        "Output file": ["show", "sketch", "forecast", "evaluate", "predict", "look"],
         "Output text file": ["generate"],
     },
 }
@@ -128,7 +134,7 @@ def get_meaning(one: Parameter) -> str:
 def test_a_name_has_one_type() -> None:
     assert find_different(lambda one: one.type) == {
         "--precision": {
-            str(TRAINING_TYPE): ["train"],
+            str(TRAINING_TYPE): ["train", "search"],
             str(INFERENCE_TYPE): ["generate", "compose"],
         }
     }

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sluice.cli.errors import report_known_errors
 from sluice.cli.options import CheckpointArgument, Threads
+from sluice.cli.score_display import group_score_tables
 
 
 def evaluate(
@@ -48,8 +49,7 @@ def evaluate(
         console = Console()
         for note in report.notes:
             console.print(note, highlight=False, soft_wrap=True, markup=False)
-        for table in report.tables:
-            console.print(table.to_table())
+        console.print(group_score_tables(report.tables))
         if out is not None:
             report.save(out)
             typer.echo(f"Written: {out}")

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from rich.console import Console
+from rich.console import Console, Group
 
 from sluice.cli.errors import fail
 from sluice.cli.options import value_or
+from sluice.cli.score_display import group_score_tables
+from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 from sluice.cli.train_options import TrainOptions
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from torch import nn
 
     from sluice.insight import Monitor
@@ -61,7 +62,7 @@ class TrainingJob:
         train: trains the model and writes the best weights.
         sample: generates text with the best weights, after each validation.
         fingerprint: of the data.
-        figures: a table of the trained model's metrics, beside naive ones.
+        figures: tables of the trained model's metrics, beside naive ones.
     """
 
     report: str
@@ -70,7 +71,7 @@ class TrainingJob:
     train: TrainFunction
     fingerprint: str
     sample: Callable[[], str] | None = None
-    figures: Callable[[], Table] | None = None
+    figures: Callable[[], Group] | None = None
 
 
 def build_job(options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused) -> TrainingJob:
@@ -168,7 +169,7 @@ def build_data_job(
     from sluice import sequence
     from sluice.sequence.fine_tuning import FINE_TUNING_RATE
 
-    base, asked = load_base(options), _task_options(options)
+    base, asked = load_base(options), task_options(options)
     if base is None:
         config = options.build_config()
         task = sequence.make_task(data, seed=config.seed, **asked)
@@ -177,9 +178,10 @@ def build_data_job(
             sequence.TrainingConfig(seconds=1.0, learning_rate=FINE_TUNING_RATE)
         )
         task = sequence.make_fine_tuning_task(data, base, seed=config.seed, **asked)
-    refuse_unused(_name_task(data, task))
+    refuse_unused(name_task(data, task))
 
     def save_best(loss: float) -> None:
+        task.calibrate()
         replace(task.checkpoint, metadata={"validation": loss}).save(checkpoint)
 
     def train(
@@ -212,7 +214,7 @@ def build_data_job(
         train,
         task.fingerprint,
         (lambda: _sample_text(checkpoint)) if generates else None,
-        lambda: task.compute_metrics().to_table(),
+        lambda: group_score_tables(task.compute_metrics().to_score_tables()),
     )
 
 
@@ -226,7 +228,7 @@ def _report_base(options: TrainOptions, config: TrainingConfig) -> list[str]:
     ]
 
 
-def _task_options(options: TrainOptions) -> dict[str, Any]:
+def task_options(options: TrainOptions) -> dict[str, Any]:
     """The task's and the model's sizes that were asked for, under the library's names."""
     asked = {
         "seq_len": options.seq_len,
@@ -254,13 +256,16 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         refuse_unused(found)
     asked: dict[str, Any] = {
         "kind": options.kind,
+        "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
         "target": options.target,
         "inputs": options.inputs,
         "id": options.id,
         "time": options.time,
         "label": options.label,
-    }
+    } | {name: getattr(options, name) for name in (*TABLE_FLAGS, *CSV_FLAGS, *SPREADSHEET_FLAGS)}
+    if options.delimiter in ("tab", "\\t"):
+        asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
     if (base := load_base(options)) is not None:
         given = {**find_load_options(base, options.data, options.kind), **given}
@@ -272,7 +277,7 @@ _UNITS = {"chars": "characters", "words": "words", "subwords": "subwords"}
 """From `--tokenize` to the library's names."""
 
 
-def _name_task(data: Tokens | Series, task: Task) -> str:
+def name_task(data: Tokens | Series, task: Task) -> str:
     """What is learnt, as a key of `usage.TASKS`."""
     from sluice.sequence import Tokens
 
@@ -280,7 +285,9 @@ def _name_task(data: Tokens | Series, task: Task) -> str:
         return "streams" if task.training.stateful else "sequences"
     if data.multi_hot:
         return "chords"
-    return "forecasts" if data.labels is None else "labels"
+    if data.labels is None:
+        return "forecasts"
+    return "long labels" if "label_window" in task.checkpoint.preprocessing else "labels"
 
 
 def _sample_text(checkpoint: Path) -> str:

@@ -78,7 +78,7 @@ def train(
     if resume and overwrite:
         fail("--resume and --overwrite exclude each other; choose one")
     with report_known_errors():
-        name = "tunes" if options.data == "tunes" else Path(options.data).stem
+        name = {"tunes": "tunes", "-": "stdin"}.get(options.data, Path(options.data).stem)
         folder = out or Path(f"{name}-out")
         weights = folder / (WEIGHTS if options.data == "tunes" else "model.safetensors")
         _run_training(

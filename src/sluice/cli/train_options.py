@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sluice.cli import table_flags
 from sluice.cli.completion import complete_cell, complete_data
 from sluice.cli.errors import fail
 from sluice.cli.options import Threads, Tokenization, TrainingPrecision, value_or
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _DATA, _TABLE, _MODEL = "Data", "Columns of a table", "Model"
 _BUDGET, _OPTIMIZATION = "Length of training", "Optimization"
-_BUDGETS = ("minutes", "epochs", "steps")
+BUDGETS = ("minutes", "epochs", "steps")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class TrainOptions:
         typer.Argument(
             metavar="DATA",
             help="What to train on: a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, "
-            "Parquet), or 'tunes' for the default folk tunes.",
+            "Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' for the "
+            "default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -55,8 +57,15 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, abc, midi, chorales, csv or parquet; "
+            help="Format: text, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
             "default: recognised from the file.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Character encoding, such as windows-1252; default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -70,7 +79,8 @@ class TrainOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Steps per batch of a long sequence, or per window of a forecast; default 100.",
+            help="Steps per batch of a long sequence, or per window of a forecast or of labels; "
+            "default 100.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -112,6 +122,15 @@ class TrainOptions:
             rich_help_panel=_TABLE,
         ),
     ] = None
+    delimiter: table_flags.Delimiter = None
+    decimal: table_flags.Decimal = None
+    thousands: table_flags.Thousands = None
+    comment: table_flags.Comment = None
+    header: table_flags.Header = None
+    missing: table_flags.Missing = None
+    categories: table_flags.Categories = None
+    drop_units: table_flags.DropUnits = None
+    sheet: table_flags.Sheet = None
     cell: Annotated[
         str | None,
         typer.Option(
@@ -205,7 +224,7 @@ class TrainOptions:
     def with_defaults(self, defaults: TrainOptions) -> TrainOptions:
         """These options, and `defaults` for those that are None."""
         given = self.select_given()
-        if given.keys() & {*_BUDGETS}:  # one budget replaces another
+        if given.keys() & {*BUDGETS}:  # one budget replaces another
             defaults = replace(defaults, minutes=None, epochs=None, steps=None)
         return replace(defaults, **given)
 
@@ -238,7 +257,7 @@ class TrainOptions:
 
     def require_one_budget(self) -> None:
         """Refuse two budgets."""
-        if sum(getattr(self, name) is not None for name in _BUDGETS) > 1:
+        if sum(getattr(self, name) is not None for name in BUDGETS) > 1:
             fail("--minutes, --epochs and --steps exclude each other; choose one")
 
     def build_config(self, defaults: TrainingConfig | None = None) -> TrainingConfig:

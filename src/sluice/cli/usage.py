@@ -6,12 +6,13 @@ list of its command is used always.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import typer
 
 from sluice.cli.errors import fail
+from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 
 
 class Usage(NamedTuple):
@@ -21,34 +22,44 @@ class Usage(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
-_TABLE = ("kind", "target", "inputs", "id", "time", "label", "horizon", "period", "seq_len", "cell")
+_LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
+_TABLE = (*_LABELS, "target", "horizon", "period", "seq_len")
+_ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
 FORMATS = {
     "tunes": Usage("tunes, which an LSTM learns", ("corpus", "sparse_embeddings")),
-    "text": Usage("text", ("kind", "tokenize", "seq_len", "cell", "sparse_embeddings")),
+    "text": Usage("text", ("kind", "encoding", "tokenize", "seq_len", "cell", "sparse_embeddings")),
     "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
-    "csv": Usage("a table in CSV", _TABLE),
+    "csv": Usage("a table in CSV", (*_TABLE, *CSV_FLAGS)),
     "parquet": Usage("a table in Parquet", _TABLE),
+    "jsonl": Usage("a table in JSON lines", _TABLE),
+    "spreadsheet": Usage("a spreadsheet", (*_TABLE, *SPREADSHEET_FLAGS)),
 }
 """What `sluice train` reads, by the name of its format."""
 
 TASKS = {
     "streams": Usage("long sequences of tokens", FORMATS["text"].parameters),
     "sequences": Usage(
-        "short sequences of tokens, read whole", ("kind", "tokenize", "cell", "sparse_embeddings")
+        "short sequences of tokens, read whole",
+        ("kind", "encoding", "tokenize", "cell", "sparse_embeddings"),
     ),
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
-    "labels": Usage("a table with labels", ("kind", "inputs", "id", "time", "label", "cell")),
-    "forecasts": Usage("a table to forecast", _TABLE),
+    "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
+    "long labels": Usage(
+        "a table with labels of long series",
+        (*_LABELS, *_ANY_TABLE, "seq_len"),
+    ),
+    "forecasts": Usage("a table to forecast", (*_TABLE, *_ANY_TABLE)),
 }
 """What `sluice train` learns, which is known once the data is read."""
 
 USES: Mapping[str, Mapping[str, Usage]] = {
     "train": {**FORMATS, **TASKS},
+    "search": {**FORMATS, **TASKS},
     "generate": {
         "beam": Usage("a beam search, in which nothing is random", ("beam",)),
         "sampling": Usage("sampling", _SAMPLING),
@@ -116,13 +127,21 @@ def refuse_unused(context: typer.Context, situation: str) -> None:
         context: of the command that runs.
         situation: one of the keys of `USES` for this command.
     """
+    given = [name for name in context.params if is_given(context, name)]
+    refuse_unused_names(context, situation, given)
+
+
+def refuse_unused_names(
+    context: typer.Context, situation: str, given: Iterable[str], form: str = "{}"
+) -> None:
+    """As `refuse_unused`, for these parameters, written as `form` says."""
     uses = USES[str(context.info_name)]
     usage = uses[situation]
     restricted = {name for one in uses.values() for name in one.parameters}
     unused = [
-        _option(context, name)
-        for name in context.params
-        if name in restricted.difference(usage.parameters) and is_given(context, name)
+        form.format(_option(context, name))
+        for name in given
+        if name in restricted.difference(usage.parameters)
     ]
     if unused:
         usable = ", ".join(_option(context, name) for name in usage.parameters)

@@ -2,7 +2,7 @@
 
 `look` shows what happens inside a model on one page, `compare` trains cells side by side, and
 `ablate` measures what a model loses without each of its gates and units. `evaluate_model` judges a
-model on a file, beside baselines.
+model on a file, beside baselines, and `predict_labels` labels new data.
 """
 
 from sluice.report.ablation import Ablation as Ablation
@@ -18,6 +18,8 @@ from sluice.report.comparison import compare as compare
 from sluice.report.evaluation import EvaluationReport as EvaluationReport
 from sluice.report.evaluation import EvaluationSettings as EvaluationSettings
 from sluice.report.evaluation import evaluate_model as evaluate_model
+from sluice.report.label_predictions import LabelPredictions as LabelPredictions
+from sluice.report.label_predictions import predict_labels as predict_labels
 from sluice.report.page import Report as Report
 from sluice.report.page import ReportError as ReportError
 from sluice.report.page import look as look

@@ -18,11 +18,11 @@ class Batch:
     """Sequences of one batch with their targets.
 
     Attributes:
-        inputs: token ids (time, batch), int64, or values (time, batch, features), float32;
-            padded at the ends.
+        inputs: token ids (time, batch), int64, or values (time, batch, features), float32 or, for
+            forecasts, float64; padded at the ends.
         targets: the next tokens or labels (time, batch), int64; one label per sequence (batch,),
-            int64; or values (time, batch, features), float32. `PADDING` ids and NaN values are
-            ignored.
+            int64; or values (time, batch, features), of the inputs' dtype. `PADDING` ids and NaN
+            values are ignored.
         lengths: steps of each sequence (batch,), int64; None if no step is padding.
         resets: where a new sequence starts (time, batch), bool; None if nowhere.
     """

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
-from sluice.sequence.data.formats import detect_format, find_format, get_formats, load_data
+from sluice.sequence.data.formats import TABLES, detect_format, find_format, get_formats, load_data
 from sluice.sequence.data.series import Series
+from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
-from sluice.sequence.models import Classifier, Forecaster
+from sluice.sequence.models import Forecaster, ForecasterConfig
 
-_TABLES = ("csv", "parquet")
 _NOT_FOR_FORECASTS = ("label", "label_per", "target")
 
 
@@ -26,27 +28,19 @@ def load_model_series(checkpoint: Checkpoint, data: StrPath) -> Series:
         data: a table, or a folder of tables.
 
     Returns:
-        Sequences with the model's features, in its order; a `Forecaster`'s targets are named.
+        Sequences with the model's features, in its order; a `Forecaster`'s targets are named, and
+        labels, if there are any, are those of steps.
 
     Raises:
         DataError: a table that cannot be read, or that has other columns.
         MissingExtraError: a library that this format needs is not installed.
     """
-    model, columns = checkpoint.model, checkpoint.columns
-    options = get_load_options(checkpoint)
-    kind = _find_kind(Path(data), options)
-    given = {k: v for k, v in options.items() if k in get_formats()[kind].options}
-    given |= {"inputs": columns} if columns else {}
-    if isinstance(model, Forecaster):
-        given = {k: v for k, v in given.items() if k not in _NOT_FOR_FORECASTS}
-    else:
-        given["label_per"] = "sequence" if isinstance(model, Classifier) else "step"
+    model = checkpoint.model
     try:
-        series = load_data(data, kind=kind, **given)
+        series = _load_columns(checkpoint, Path(data), checkpoint.columns)
     except DataError as error:
         wanted = f"a {type(model).__name__} reads {describe_table(checkpoint)}"
         raise DataError(f"{str(error).removesuffix('.')}; {wanted}") from None
-    assert isinstance(series, Series)
     if len(series.features) != model.config.features:
         raise DataError(
             f"the model reads {model.config.features} columns, but {data} has "
@@ -57,6 +51,62 @@ def load_model_series(checkpoint: Checkpoint, data: StrPath) -> Series:
         return series
     targets = tuple(series.features[place] for place in model.config.targets)
     return replace(series, labels=None, targets=targets)
+
+
+def load_known_ahead(checkpoint: Checkpoint, data: StrPath) -> Series:
+    """Read a table of what is known ahead, for a `Forecaster` that reads such columns.
+
+    Args:
+        checkpoint: the forecaster.
+        data: a table with its columns that are known ahead; others are not read.
+
+    Returns:
+        Sequences with all features of the model; those that are not known ahead are NaN.
+
+    Raises:
+        DataError: a model that reads nothing ahead; a table that cannot be read, or that lacks a
+            column.
+    """
+    config = checkpoint.model.config
+    if not isinstance(config, ForecasterConfig) or not config.known:
+        raise DataError(
+            f"{data} would be of no use: this model reads no columns that are known ahead; leave "
+            "it out"
+        )
+    columns = checkpoint.columns
+    known = tuple(columns[place] for place in config.known)
+    series = _load_columns(checkpoint, Path(data), known)
+    flat = np.full((len(series.values.flat), len(columns)), np.nan)
+    flat[:, list(config.known)] = series.values.flat
+    values = replace(series.values, flat=flat)
+    return replace(series, features=columns, values=values, labels=None)
+
+
+def _load_columns(checkpoint: Checkpoint, data: Path, columns: Sequence[str]) -> Series:
+    """Read some columns with the options of the training."""
+    options = get_load_options(checkpoint)
+    kind = _find_kind(data, options)
+    given = {k: v for k, v in options.items() if k in get_formats()[kind].options}
+    given |= {"inputs": columns} if columns else {}
+    if isinstance(checkpoint.model, Forecaster):
+        given = {k: v for k, v in given.items() if k not in _NOT_FOR_FORECASTS}
+    else:
+        # A sequence without a label can be read so; a reader of one per sequence would skip it.
+        given["label_per"] = "step"
+    series = _load_without_label(data, kind, given)
+    assert isinstance(series, Series)
+    return series
+
+
+def _load_without_label(data: StrPath, kind: str, options: Mapping[str, object]) -> Tokens | Series:
+    """Read a table; where it lacks the column of labels, without it."""
+    label = options.get("label")
+    try:
+        return load_data(data, kind=kind, **options)
+    except DataError as error:
+        if label is None or repr(label) not in str(error):
+            raise
+    return load_data(data, kind=kind, **{**options, "label": None})
 
 
 def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:
@@ -78,4 +128,4 @@ def _find_kind(path: Path, options: Mapping[str, object]) -> str:
         name = found.name if found else ""
     else:
         name = find_format(path).name
-    return name if name in _TABLES else str(options.get("kind", "csv"))
+    return name if name in TABLES else str(options.get("kind", "csv"))

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 import torch
 
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
-from sluice.sequence.batching.streams import StreamBatches, WindowBatches
+from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.label_windows import LabelWindows
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
-from sluice.sequence.data.targets import SupervisedSequences
+from sluice.sequence.data.targets import StepLabels, SupervisedSequences
 from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
+from sluice.sequence.forecast_sources import (
+    WindowPlan,
+    cut_forecasts,
+    find_places,
+    make_forecaster_config,
+    split_forecasts,
+)
 from sluice.sequence.metrics.evaluation import evaluate
 from sluice.sequence.metrics.metrics import Metrics
 from sluice.sequence.models import (
@@ -25,13 +36,13 @@ from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
     Forecaster,
-    ForecasterConfig,
     LabelsConfig,
     LanguageModel,
     LanguageModelConfig,
     SequenceModel,
     Tagger,
 )
+from sluice.sequence.models.quantiles import DEFAULT_QUANTILES
 
 LONG_SEQUENCE = 2_000
 """Sequences with more steps than this on average are read in streams; shorter ones whole."""
@@ -48,6 +59,7 @@ class EvaluationOptions(TypedDict, total=False):
     period: int | None
     training: BatchSource
     labels: tuple[str, ...]
+    class_counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class Task:
         training, validation: batches.
         report: how the data is split.
         evaluation_options: further arguments of `metrics.evaluate`, such as a period.
+        test: batches that neither train the model nor choose its weights; None without any.
     """
 
     checkpoint: Checkpoint
@@ -66,6 +79,7 @@ class Task:
     validation: BatchSource
     report: str
     evaluation_options: EvaluationOptions
+    test: BatchSource | None = None
 
     @property
     def model(self) -> SequenceModel:
@@ -83,8 +97,16 @@ class Task:
         return self.checkpoint.data_fingerprint
 
     def compute_metrics(self) -> Metrics:
-        """The metrics of the model and of baselines on the validation data."""
-        return evaluate(self.model, self.validation, **self.evaluation_options)
+        """The metrics of the model and of baselines on test data, else on validation data."""
+        return evaluate(self.model, self.test or self.validation, **self.evaluation_options)
+
+    def calibrate(self) -> None:
+        """Fit a forecaster's intervals to the validation data; nothing for another model.
+
+        Call it with the final weights, before the model is saved or evaluated.
+        """
+        if isinstance(self.model, Forecaster):
+            self.model.calibrate(self.validation)
 
 
 def make_task(
@@ -95,6 +117,9 @@ def make_task(
     horizon: int = 1,
     period: int | None = None,
     validation: float = 0.1,
+    test: float | None = None,
+    quantiles: Sequence[float] | None = None,
+    known: Sequence[str] = (),
     seed: int = 0,
     statistics: FeatureStatistics | None = None,
     **model_options: Any,
@@ -102,7 +127,8 @@ def make_task(
     """A model for the data: of the next token, the next chord, labels, or forecasts.
 
     Long sequences are read in streams of `seq_len` steps with the state carried over (or, for
-    forecasts, in windows of that length), short ones whole.
+    forecasts and labels of steps, in windows of that length), short ones whole. A validation part
+    of sequences with one label each is drawn by class.
 
     Args:
         data: from `load_data`.
@@ -111,6 +137,11 @@ def make_task(
         horizon: steps to forecast.
         period: the length of a season in steps, for the naive forecast.
         validation: the fraction for validation, if the data come without a split.
+        test: the fraction that forecasts are judged by; default as `validation`, and none for
+            other models.
+        quantiles: levels to forecast, symmetric around 0.5; default those of the intervals of
+            50 %, 80 % and 95 %; none if empty.
+        known: features whose values in the steps to forecast are known ahead.
         seed: for the split, the order and the initial weights.
         statistics: by which the values of a task of labels are normalised; None for those of the
             training part.
@@ -134,13 +165,18 @@ def make_task(
     if isinstance(data, Tokens):
         tokens = data.split(validation=validation, seed=seed)
         return _mark_data(_make_token_task(tokens, cuts, model_options), data)
-    split = data.split(validation=validation, seed=seed)
+    if data.labels is None and not data.multi_hot:
+        levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
+        options = {**model_options, "horizon": horizon, "quantiles": levels}
+        options["known"] = find_places(data, known)
+        windows = WindowPlan(seq_len, batch_size, seed)
+        task = _make_forecast_task(data, (validation, test), windows, period, options)
+        return _mark_data(task, data)
+    split = data.split(validation=validation, test=test or 0.0, seed=seed)
     if data.multi_hot:
         task = _make_chord_task(split, cuts, model_options)
-    elif data.labels is not None:
-        task = _make_label_task(split.normalise(statistics), cuts, model_options)
     else:
-        task = _make_forecast_task(split, cuts, horizon, period, model_options)
+        task = _make_label_task(split.normalise(statistics), cuts, model_options)
     return _mark_data(task, data)
 
 
@@ -161,14 +197,25 @@ class _BatchOptions:
     def make_buckets(self, steps: SupervisedSequences) -> BatchSource:
         return BucketBatches(steps, self.batch_size, self.seed)
 
+    def find_label_window(self, data: Series) -> dict[str, int] | None:
+        """The window for step labels, if whole sequences would be too long or too few to train."""
+        lengths = data.values.lengths
+        few = len(lengths) < self.batch_size or lengths.mean() > LONG_SEQUENCE
+        if isinstance(data.labels, RaggedArray) and few and lengths.max() > 2 * self.chunk:
+            return {"steps": self.chunk, "context": self.chunk // 2}
+        return None
+
+    def make_label_batches(
+        self, steps: SupervisedSequences, window: dict[str, int] | None
+    ) -> BatchSource:
+        if window and isinstance(steps, StepLabels):
+            steps = LabelWindows.cut(steps, **window)
+        return self.make_buckets(steps)
+
     def make_streams(self, steps: SupervisedSequences) -> BatchSource:
         # With little data, fewer streams, so that each has at least two chunks.
         streams = max(1, min(self.batch_size, int(steps.lengths.sum()) // (2 * self.chunk)))
         return StreamBatches(steps, streams, self.chunk, self.seed)
-
-    def make_windows(self, steps: SupervisedSequences) -> BatchSource:
-        stride = max(1, self.chunk // 4)
-        return WindowBatches(steps, self.chunk, self.batch_size, self.seed, stride=stride)
 
 
 def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOptions) -> Task:
@@ -199,56 +246,73 @@ def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
 
 def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     data, scale = split.train, split.statistics
+    if len(data.classes) < 2:
+        raise DataError(
+            f"Labels need at least two classes, got {', '.join(data.classes) or 'none'}; add "
+            "sequences of others, or name another column of labels."
+        )
     kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
+    counts, window = count_classes(data), cuts.find_label_window(data)
     checkpoint = Checkpoint(
         kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
-        preprocessing=_describe_loading(data) | (asdict(scale) if scale else {}),
+        preprocessing=_describe_loading(data)
+        | (asdict(scale) if scale else {})
+        | {"class_counts": counts.tolist()}
+        | ({"label_window": window} if window else {}),
     )
-    return _assemble_task(checkpoint, split, cuts.make_buckets, labels=data.classes)
+    task = _assemble_task(
+        checkpoint,
+        split,
+        partial(cuts.make_label_batches, window=window),
+        labels=data.classes,
+        class_counts=tuple(counts.tolist()),
+    )
+    notes = describe_classes(split)
+    if window:
+        notes += (
+            f"Long series are read in windows of {window['steps']} labelled steps, with "
+            f"{window['context']} steps before and after them.",
+        )
+    return replace(task, report="\n".join((task.report, *notes)))
 
 
 def _make_forecast_task(
-    split: Split[Series],
-    cuts: _BatchOptions,
-    horizon: int,
+    series: Series,
+    fractions: tuple[float, float | None],
+    cuts: WindowPlan,
     period: int | None,
     options: ModelOptions,
 ) -> Task:
-    data = split.train
-    targets = tuple(data.features.index(name) for name in data.targets)
-    config = ForecasterConfig(
-        len(data.features), targets=targets, horizon=horizon, indicate=False, **options
+    split = split_forecasts(series, *fractions, cuts.seed)
+    model = Forecaster(make_forecaster_config(split.train, options))
+    sources = cut_forecasts(split, series, cuts, model.config)
+    model.fit_scale(sources.training)
+    return Task(
+        Checkpoint(
+            model,
+            columns=series.features,
+            preprocessing={**_describe_loading(series), "window": cuts.seq_len},
+        ),
+        sources.training,
+        sources.validation,
+        f"{split.report()} {sources.note}",
+        {"period": period, "training": sources.training},
+        sources.test,
     )
-    model = Forecaster(config)
-    made = _assemble_task(
-        Checkpoint(model, columns=data.features, preprocessing=_describe_loading(data)),
-        split,
-        cuts.make_windows,
-        horizon=horizon,
-    )
-    model.fit_scale(made.training)
-    return replace(made, evaluation_options={"period": period, "training": made.training})
 
 
 def _assemble_task(
     checkpoint: Checkpoint,
     split: Split[D],
     cut: Callable[[SupervisedSequences], BatchSource],
-    horizon: int = 1,
     **evaluation_options: Unpack[EvaluationOptions],
 ) -> Task:
-    training, validation = (
-        cut(_to_supervised(part, horizon)) for part in (split.train, split.validation)
-    )
+    training, validation = (cut(part.to_supervised()) for part in (split.train, split.validation))
     return Task(checkpoint, training, validation, split.report(), evaluation_options)
 
 
 def _describe_loading(data: Tokens | Series) -> dict[str, object]:
     """How the data was loaded, so that other files are read in the same way."""
     return {"load_options": dict(data.load_options)} if data.load_options else {}
-
-
-def _to_supervised(data: Tokens | Series, horizon: int) -> SupervisedSequences:
-    return data.to_supervised(horizon) if isinstance(data, Series) else data.to_supervised()

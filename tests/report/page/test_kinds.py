@@ -28,8 +28,14 @@ from sluice.report.page.given_data import GivenNames, build_inputs
 from sluice.report.page.load import load_inputs
 from sluice.report.page.view_inputs import LabelsView, PairsView, RollView, SeriesView, TextView
 from sluice.sequence import Batch, Checkpoint, StreamBatches, load_data
-from sluice.sequence.models import ChoraleModel, Forecaster, LabelsConfig, Tagger
-from sluice.sequence.models.values import ChoraleConfig, ForecasterConfig
+from sluice.sequence.models import (
+    ChoraleConfig,
+    ChoraleModel,
+    Forecaster,
+    ForecasterConfig,
+    LabelsConfig,
+    Tagger,
+)
 
 
 def read_payload(page: Path) -> dict[str, Any]:
@@ -314,11 +320,8 @@ def test_text_is_for_models_of_text(tmp_path: Path) -> None:
 def test_numbers_that_the_loss_cannot_hold(tmp_path: Path) -> None:
     path, _ = save_forecaster(tmp_path)
     file, head = tmp_path / "big.csv", "when,temperature,load\n"
-    file.write_text(head + "".join(f"2025-01-0{d},1,{9 if d < 4 else 3}e38\n" for d in range(1, 7)))
     out = ("--out", tmp_path / "x.html")
-    message = sentence(run("look", path, file, *out))
-    assert "column 'load' at step 0 of series big is infinite, or beyond 3.4e38" in message
-    rows = [f"2025-01-{d:02},1,{3e38 if d == 8 else 400}\n" for d in range(1, 12)]
+    rows = [f"2025-01-{d:02},1,{1e45 if d == 8 else 400}\n" for d in range(1, 12)]
     file.write_text(head + "".join(rows))
     assert re.search(r"the loss at step \d is inf", sentence(run("look", path, file, *out)))
 

@@ -107,7 +107,7 @@ def test_forecasts_start_from_the_scrubbed_step(show: Opened) -> None:
     view = SeriesView(("wind", "load"), [values], [times], "time", ("load",), 3, 1, interval)
     page = show(ReportInputs(model, [x[:12]], [target], view=view))
 
-    normal = (x[:12] - model.mean) / model.deviation
+    normal = ((x[:12] - model.mean) / model.deviation).float()
     hidden, _ = run_torch(model.layers, normal[:, None])
     with torch.no_grad():
         change = nn.functional.linear(hidden[:, 0], model.readout.weight, model.readout.bias)

@@ -34,7 +34,7 @@ def test_a_users_format(tmp_path: Path) -> None:
     (tmp_path / "a.bits").touch()
     (tmp_path / "b.other").write_bytes(b"BITS\0")
     assert len(load_data(tmp_path, base=3)) == 3
-    with pytest.raises(DataError, match="bits has no option 'unit'; its options are base"):
+    with pytest.raises(DataError, match="bits has no option unit=; its options are base="):
         load_data(tmp_path / "a.bits", unit="words")
 
 
@@ -45,8 +45,8 @@ def test_a_users_format(tmp_path: Path) -> None:
         ("a.bin", b"\x7fELF\0", {}, "must be of a known kind, one of"),
         ("a.txt", b"\0", {}, "is not text: line 1"),
         ("a.xyz", b"", {}, "is empty"),
-        ("a.txt", b"abc", {"kind": "film"}, "kind must be one of .*got 'film'"),
-        ("a.txt", b"abc", {"target": "x"}, "text has no option 'target'"),
+        ("a.txt", b"abc", {"kind": "film"}, "kind= must be one of .*got 'film'"),
+        ("a.txt", b"abc", {"target": "x"}, "text has no option target="),
     ],
 )
 def test_invalid_files_are_refused(

@@ -49,6 +49,10 @@ def test_a_uniform_model_of_tokens() -> None:
     assert figures["nats per token"] == pytest.approx(math.log(8))
     assert figures["perplexity"] == pytest.approx(8)
     assert figures["bits per character"] == pytest.approx(6 * 3 / 9)
+    # Six different tokens can come. As read: 3 4 5 END, 6 END, or the other way round.
+    chances = (1 / 6, 1 / 7, 1 / 8, 1 / 9, 1 / 10, 2 / 11)
+    unigram = figures.by_method["unigram"]["nats per token"]
+    assert unigram == pytest.approx(-sum(map(math.log, chances)) / 6)
 
 
 def test_a_state_is_carried_if_the_source_is_stateful() -> None:
@@ -89,7 +93,27 @@ def test_labels_of_sequences() -> None:
     assert figures["accuracy"] == pytest.approx(2 / 7)
     assert figures["macro F1"] == pytest.approx((0 + 4 / 9 + 0) / 3)
     assert figures["nats per label"] == pytest.approx(-(4 * logs[0] + 2 * logs[1] + logs[2]) / 7)
+    chances = np.exp(logs)
+    squares = [((chances - np.eye(3)[k]) ** 2).sum() for k in (0, 0, 0, 0, 1, 1, 2)]
+    assert figures["Brier score"] == pytest.approx(np.mean(squares))
+    frequencies = np.array([5, 3, 2]) / 10  # 4, 2 and 1, with one more of each
+    constant = figures.by_method["class frequencies"]
+    assert constant["nats per label"] == pytest.approx(
+        -(4 * np.log(0.5) + 2 * np.log(0.3) + np.log(0.2)) / 7
+    )
+    squares = [((frequencies - np.eye(3)[k]) ** 2).sum() for k in (0, 0, 0, 0, 1, 1, 2)]
+    assert constant["Brier score"] == pytest.approx(np.mean(squares))
     assert figures.by_method["always a"]["accuracy"] == pytest.approx(4 / 7)
+
+
+def test_baselines_of_labels_are_those_of_training() -> None:
+    model = always(Classifier(LabelsConfig(2, features=2, hidden_size=4)), [0.0, 1.0])
+    batch = Batch(torch.zeros(5, 4, 2), torch.tensor([0, 0, 0, 1]))
+    figures = evaluate(model, Given(batch), labels=("a", "b"), class_counts=(2, 5))
+    assert figures.by_method["always b"]["accuracy"] == pytest.approx(1 / 4)
+    assert figures.by_method["class frequencies"]["nats per label"] == pytest.approx(
+        -(3 * math.log(3 / 9) + math.log(6 / 9)) / 4
+    )
 
 
 def test_labels_of_steps_leave_out_padding() -> None:

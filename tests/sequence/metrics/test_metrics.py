@@ -6,7 +6,13 @@ import torch
 from rich.console import Console
 
 from sluice.sequence.metrics import Metrics
-from sluice.sequence.metrics.scores import classification_scores, confusion_matrix
+from sluice.sequence.metrics.score_table import ScoreTable
+from sluice.sequence.metrics.scores import (
+    average_class_scores,
+    classification_scores,
+    compute_class_scores,
+    confusion_matrix,
+)
 
 FIGURES = Metrics(
     1200,
@@ -26,7 +32,7 @@ def render(what: object) -> list[list[str]]:
 def test_a_table_of_model_and_baselines() -> None:
     lines = render(FIGURES.to_table())
     assert ["1,200", "measured"] in lines
-    assert ["MAE", "MASE"] in lines
+    assert ["method", "MAE", "MASE"] in lines
     assert ["model", "0.1235", "0.9"] in lines
     assert ["last", "value", "0.5"] in lines
 
@@ -51,3 +57,44 @@ def test_scores_by_hand() -> None:
     assert scores["accuracy"] == pytest.approx(3 / 6)
     # Class 0: 2 hits, 1 miss, 1 false alarm; 1: 1 hit, 1 miss, 2 false alarms; 2: 1 miss; 3 absent.
     assert scores["macro F1"] == pytest.approx((4 / 6 + 2 / 5 + 0) / 3)
+
+
+def test_scores_by_class_by_hand() -> None:
+    # Class 0: 2 hits, 1 miss, 1 false alarm; 1: 1 hit, 1 miss, 2 false alarms; 2: 1 miss; 3 absent.
+    confusion = [[2, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    scores = compute_class_scores(confusion, ["a", "b", "c", "d"])
+    assert scores == [
+        ("a", 2 / 3, 2 / 3, 4 / 6, 3),
+        ("b", 1 / 3, 1 / 2, 2 / 5, 2),
+        ("c", None, 0.0, 0.0, 1),
+        ("d", None, None, None, 0),
+    ]
+    macro, weighted = average_class_scores(scores)
+    assert macro == ("macro mean", *(pytest.approx(one / 3) for one in (1, 7 / 6, 16 / 15)), 6)
+    expected = [(3 * 2 / 3 + 2 / 3) / 6, (3 * 2 / 3 + 2 / 2) / 6, (3 * 4 / 6 + 2 * 2 / 5) / 6]
+    assert weighted == ("weighted mean", *map(pytest.approx, expected), 6)
+
+
+def test_many_classes_list_their_confusions() -> None:
+    labels = tuple(f"class {k}" for k in range(30))
+    confusion = [[5 * (row == column) for column in range(30)] for row in range(30)]
+    confusion[3][7], confusion[7][3] = 2, 4
+    figures = Metrics(100, {"model": {"accuracy": 0.9}}, tuple(map(tuple, confusion)), labels)
+    names = [table.name for table in figures.to_score_tables()]
+    assert names == ["scores", "by class", "confusions", "confusion"]
+    assert figures.to_score_tables()[2].rows == (
+        ("class 7", "class 3", 4),
+        ("class 3", "class 7", 2),
+    )
+
+
+def test_markup_in_names_is_shown_as_it_is() -> None:
+    table = ScoreTable("[red]", ("[b]", "x"), (("[/b]", 1.0), ("plain", None)))
+    assert ["[red]"] in render(table.to_table()) and ["[/b]", "1"] in render(table.to_table())
+
+
+def test_the_middle_of_many_rows_is_left_out() -> None:
+    table = ScoreTable("many", ("row", "x"), tuple((f"r{k}", k) for k in range(100)))
+    lines = render(table.to_table())
+    assert ["r0", "0"] in lines and ["r99", "99"] in lines and ["..."] in [one[:1] for one in lines]
+    assert len(lines) < 50 and len(table.to_records()) == 100

@@ -92,7 +92,7 @@ def test_the_lower_number_has_the_last_trial() -> None:
         assert two.claim_trial(1) is None
         # As if both had seen it free at once.
         assert study.ask().number == 1
-        two._drop(1)
+        two.drop(1)
         assert one.count_others() == 0
         assert two.count_others() == 1
 

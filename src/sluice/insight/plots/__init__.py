@@ -6,6 +6,8 @@ They take a tape or plain arrays, and ``theme="light"`` or ``"dark"``. matplotli
 
 from sluice.insight.plots.coloured_text import plot_text as plot_text
 from sluice.insight.plots.eigenvalues import plot_eigenvalues as plot_eigenvalues
+from sluice.insight.plots.forecasts import ForecastPanel as ForecastPanel
+from sluice.insight.plots.forecasts import plot_forecasts as plot_forecasts
 from sluice.insight.plots.gradient_flow import plot_gradient_flow as plot_gradient_flow
 from sluice.insight.plots.heat_map import plot_heat_map as plot_heat_map
 from sluice.insight.plots.memory_operations import plot_memory_operations as plot_memory_operations

@@ -30,7 +30,8 @@ def evaluate_tokens(
     known = KnownSteps.of(given.ids, whole=not given.is_stream)
     if not known.lengths.sum():
         raise DataError(
-            f"the model knows no token of {data}; give data of the kind it was trained on"
+            f"the model knows no two tokens in a row of {data}; give data of the kind it was "
+            "trained on"
         )
     metrics = evaluate(
         checkpoint.model,

@@ -20,6 +20,7 @@ def load_model_data(
     *,
     text: str | None = None,
     needed: Needed | None = None,
+    unknown_labels: bool = False,
 ) -> ModelData:
     """Read data for a trained model, with its own tokens, columns and labels.
 
@@ -30,6 +31,7 @@ def load_model_data(
             tokens, lines of a source, a tab and a target.
         text: the text itself, in place of `data`, for a model of tokens.
         needed: how much is needed; a long collection of tunes is read no further. All if None.
+        unknown_labels: leave labels out that the model does not have, instead of refusing them.
 
     Raises:
         DataError: no data, or both data and text; data that cannot be read or that have other
@@ -46,8 +48,10 @@ def load_model_data(
     if isinstance(model, ChoraleModel):
         return load_roll_data(checkpoint, str(data))
     if reads_tokens(checkpoint):
-        return build_pair_data(checkpoint, read_pairs(str(data)), str(data))
-    return load_table_data(checkpoint, str(data))
+        return build_pair_data(
+            checkpoint, read_pairs(str(data)), str(data), unknown_labels=unknown_labels
+        )
+    return load_table_data(checkpoint, str(data), unknown_labels=unknown_labels)
 
 
 def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) -> ModelData:

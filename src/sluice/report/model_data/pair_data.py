@@ -7,7 +7,7 @@ between them. A file without any tab has sources only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -18,7 +18,12 @@ from sluice.sequence.data.formats import list_files
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.readers.token_encoders import encode_lines, find_id_dtype, split_text
-from sluice.sequence.data.targets import SequenceLabels, StepLabels, SupervisedSequences
+from sluice.sequence.data.targets import (
+    IGNORE_INDEX,
+    SequenceLabels,
+    StepLabels,
+    SupervisedSequences,
+)
 from sluice.sequence.models import Classifier, Seq2Seq, decode
 
 MAX_OUTPUT = 200
@@ -64,10 +69,17 @@ def _parse_line(text: str, place: str) -> TextPair:
     return TextPair(source, rest[0] if rest else None, place)
 
 
-def build_pair_data(checkpoint: Checkpoint, pairs: Sequence[TextPair], data: str) -> ModelData:
+def build_pair_data(
+    checkpoint: Checkpoint,
+    pairs: Sequence[TextPair],
+    data: str,
+    *,
+    unknown_labels: bool = False,
+) -> ModelData:
     """Pairs for a `Seq2Seq`, or for a `Classifier` or `Tagger` of tokens.
 
-    The target of a single source without one is the model's own greedy output.
+    The target of a single source without one is the model's own greedy output. With
+    `unknown_labels`, labels that the model does not have are left out.
 
     Raises:
         DataError: a label that the model does not have, or not one for every token; a source
@@ -84,46 +96,66 @@ def build_pair_data(checkpoint: Checkpoint, pairs: Sequence[TextPair], data: str
     if isinstance(model, Seq2Seq):
         return _build_translation(checkpoint, pairs, sources, names, data)
     ids = RaggedArray.of(sources, find_id_dtype(vocabulary))
+    labels = _LabelNumbers(checkpoint.labels, leaves_out=unknown_labels)
+    sequences = _label(checkpoint, pairs, ids, labels)
     return ModelData(
-        _label(checkpoint, pairs, ids),
+        sequences,
         names,
         data,
         has_targets=has_targets,
+        note=labels.describe_unknown(),
         ids=ids,
         read_tokens=lambda index, count: split_text(vocabulary, pairs[index].source)[:count],
     )
 
 
+@dataclass
+class _LabelNumbers:
+    """The numbers of a model's labels from 0; None for one that is left out."""
+
+    labels: tuple[str, ...]
+    leaves_out: bool
+    unknown: dict[str, int] = field(default_factory=dict)
+
+    def find(self, label: str, place: str) -> int | None:
+        if label in self.labels:
+            return self.labels.index(label)
+        if not self.leaves_out:
+            raise DataError(
+                f"{place}: the label {label!r} is not among the model's, {', '.join(self.labels)}; "
+                "give data with these"
+            )
+        self.unknown[label] = self.unknown.get(label, 0) + 1
+        return None
+
+    def describe_unknown(self) -> str:
+        """A sentence on the labels that were left out; empty without any."""
+        if not self.unknown:
+            return ""
+        number, names = sum(self.unknown.values()), ", ".join(list(self.unknown)[:8])
+        return f"{number:,} labels that the model does not know are not compared: {names}."
+
+
 def _label(
-    checkpoint: Checkpoint, pairs: Sequence[TextPair], ids: RaggedArray
+    checkpoint: Checkpoint, pairs: Sequence[TextPair], ids: RaggedArray, labels: _LabelNumbers
 ) -> SupervisedSequences:
-    numbers = {label: number for number, label in enumerate(checkpoint.labels)}
     if isinstance(checkpoint.model, Classifier):
-        wanted = [
-            0 if pair.target is None else _find_label(numbers, pair.target.strip(), pair.place)
-            for pair in pairs
+        found = [(pair.target or "").strip() for pair in pairs]
+        numbers = [
+            labels.find(label, pair.place) if label else None
+            for label, pair in zip(found, pairs, strict=True)
         ]
-        return SequenceLabels(ids, wanted)
+        return SequenceLabels(ids, [IGNORE_INDEX if one is None else one for one in numbers])
     steps = []
     for pair, tokens in zip(pairs, ids, strict=True):
-        labels = [] if pair.target is None else pair.target.split()
-        if pair.target is not None and len(labels) != len(tokens):
+        names = [] if pair.target is None else pair.target.split()
+        if pair.target is not None and len(names) != len(tokens):
             raise DataError(
-                f"{pair.place}: expected a label for each of {len(tokens)} tokens, got "
-                f"{len(labels)}"
+                f"{pair.place}: expected a label for each of {len(tokens)} tokens, got {len(names)}"
             )
-        found = [_find_label(numbers, label, pair.place) + 1 for label in labels]
-        steps.append(found or [0] * len(tokens))
+        places = [labels.find(name, pair.place) for name in names]
+        steps.append([0 if one is None else one + 1 for one in places] or [0] * len(tokens))
     return StepLabels(ids, RaggedArray.of(steps))
-
-
-def _find_label(numbers: dict[str, int], label: str, place: str) -> int:
-    if label not in numbers:
-        raise DataError(
-            f"{place}: the label {label!r} is not among the model's, {', '.join(numbers)}; give "
-            "data with these"
-        )
-    return numbers[label]
 
 
 def _build_translation(

@@ -32,6 +32,8 @@ from sluice.sequence.data.targets import Example, NextToken
 from sluice.sequence.vocabulary import END, PADDING
 
 TEXT_SOURCE = "the text given"
+_STORED = ("per", "encoding", "fallback_encoding")
+"""How a model's own text was read."""
 
 
 class Needed(NamedTuple):
@@ -137,7 +139,7 @@ def _build(
 
 
 def _load_text(vocabulary: Vocabulary, path: Path, options: Mapping[str, object]) -> ModelData:
-    given = {name: options[name] for name in ("per", "encoding") if name in options}
+    given = {name: options[name] for name in _STORED if name in options}
     tokens = load_data(path, kind="text", vocabulary=vocabulary, **given)
     assert isinstance(tokens, Tokens)
     per_line = options.get("per") == "line"
@@ -145,7 +147,7 @@ def _load_text(vocabulary: Vocabulary, path: Path, options: Mapping[str, object]
 
     def read_tokens(index: int, count: int) -> list[str]:
         files = list_files(path) if per_line else [Path(names[index])]
-        lines = _read_lines(files, options.get("encoding"))
+        lines = _read_lines(files, options)
         if per_line:
             texts = (line.removesuffix("\n") for line in lines)
             lines = islice((text for text in texts if text), index, index + 1)
@@ -162,9 +164,13 @@ def _load_text(vocabulary: Vocabulary, path: Path, options: Mapping[str, object]
     )
 
 
-def _read_lines(files: Sequence[Path], encoding: object) -> Iterator[str]:
+def _read_lines(files: Sequence[Path], options: Mapping[str, object]) -> Iterator[str]:
+    asked, fallback = (
+        str(options[name]) if options.get(name) else None
+        for name in ("encoding", "fallback_encoding")
+    )
     for file in files:
-        found = scan_text(file, encoding if isinstance(encoding, str) else None)
+        found = scan_text(file, asked, fallback=fallback)
         with open_text(file, found.encoding) as lines:
             yield from lines
 

@@ -130,6 +130,9 @@ class WindowBatches:
         batch_size: windows in a batch, all processes together.
         seed: for the order, with the epoch.
         stride: steps between the starts of windows.
+        once: let each step's targets count in the first window that holds it alone; in later ones
+            they are NaN. For evaluation: no step counts twice, and each has at least
+            `seq_len - stride` steps before it, if its sequence has. Needs targets of values.
         rank: the rank of this process.
         world_size: the number of processes; each reads every `world_size`-th window of a batch.
 
@@ -151,6 +154,7 @@ class WindowBatches:
     batch_size: int
     seed: int
     stride: int | None = None
+    once: bool = False
     rank: int = 0
     world_size: int = 1
 
@@ -197,5 +201,10 @@ class WindowBatches:
         place = int(np.searchsorted(self._ends, number, side="right")) - 1
         steps = int(self._lengths[place])
         begin = (number - int(self._ends[place])) * self._stride
+        read_before = begin - self._stride + self.seq_len if begin else 0
         begin = min(begin, max(steps - self.seq_len, 0))
-        return self.sequences.read(place, begin, min(begin + self.seq_len, steps))
+        inputs, targets = self.sequences.read(place, begin, min(begin + self.seq_len, steps))
+        if self.once and read_before:
+            targets = targets.copy()
+            targets[: read_before - begin] = np.nan
+        return inputs, targets

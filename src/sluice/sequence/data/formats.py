@@ -14,16 +14,22 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 from sluice.files import StrPath
+from sluice.option_names import name_option
 from sluice.sequence.data.readers import csv, midi, parquet
-from sluice.sequence.data.readers.encodings import read_head
+from sluice.sequence.data.readers.file_kinds import read_head
+from sluice.sequence.data.readers.json_lines import read_json_lines
 from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
+from sluice.sequence.data.readers.spreadsheets import read_spreadsheet
 from sluice.sequence.data.readers.text import read_text
 from sluice.sequence.data.series import Series
+from sluice.sequence.data.spooling import STANDARD_INPUT, open_spool, strip_gzip
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 
 ENTRY_POINT_GROUP = "sluice.formats"
 _HEAD = 1 << 16
+TABLES = ("csv", "parquet", "spreadsheet", "jsonl")
+"""The formats of tables, which all have the options of `TableOptions`."""
 _IMPLIED = "on_reading"
 
 
@@ -73,6 +79,8 @@ _BUILT_IN = (
         lambda head: head.startswith(b"PAR1"),
         parquet.read_parquet,
     ),
+    Format("spreadsheet", (".xlsx", ".ods"), lambda head: False, read_spreadsheet),
+    Format("jsonl", (".jsonl", ".ndjson"), lambda head: False, read_json_lines),
 )
 
 
@@ -81,7 +89,7 @@ def get_formats() -> dict[str, Format]:
     """All formats by name; text is last, for files that no other format matches.
 
     >>> sorted(get_formats())
-    ['abc', 'chorales', 'csv', 'midi', 'parquet', 'text']
+    ['abc', 'chorales', 'csv', 'jsonl', 'midi', 'parquet', 'spreadsheet', 'text']
     """
     others = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
     return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
@@ -94,7 +102,8 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> T
     `report()` of the result says what was read, and what was skipped where and why.
 
     Args:
-        path: a file or folder; hidden files in a folder are skipped.
+        path: a file or folder; hidden files in a folder are skipped. Files that end in .gz are
+            unpacked; "-" is standard input, which needs `kind`.
         kind: the name of the format, if it is not detected.
         options: of the format: see `read_text`, `read_csv` and `read_midi` in
             `sluice.sequence.data.readers`. Formats that report progress call `on_reading`.
@@ -118,10 +127,18 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> T
         files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
     if unknown:
-        known = ", ".join(chosen.options) or "none"
-        raise DataError(f"{chosen.name} has no option {unknown[0]!r}; its options are {known}.")
+        known = ", ".join(map(name_option, chosen.options)) or "none"
+        raise DataError(
+            f"{chosen.name} has no option {name_option(unknown[0])}; its options are {known}."
+        )
     given = {k: v for k, v in options.items() if k in chosen.options}
-    return replace(chosen.read(files, **given), load_options=_describe_options(chosen, given))
+    with open_spool() as spool:
+        data = chosen.read([spool.add(file) for file in files], **given)
+    return replace(
+        data,
+        load_options=_describe_options(chosen, {**data.load_options, **given}),
+        load_report=spool.rename_report(data.load_report),
+    )
 
 
 def _describe_options(chosen: Format, options: Mapping[str, object]) -> dict[str, object]:
@@ -140,6 +157,11 @@ def find_format(path: StrPath, kind: str | None = None) -> Format:
     """
     if kind is not None:
         return _get_format(kind)
+    if str(path) == STANDARD_INPUT:
+        raise DataError(
+            f"Say what standard input holds with {name_option('kind')}, one of "
+            f"{', '.join(get_formats())}."
+        )
     return _detect_common_format(Path(path), list_files(Path(path)))
 
 
@@ -150,8 +172,9 @@ def detect_format(file: StrPath) -> Format | None:
         DataError: it cannot be read.
     """
     file = Path(file)
+    (plain,) = strip_gzip([file])
     for one in get_formats().values():
-        if file.suffix.lower() in one.suffixes:
+        if plain.suffix.lower() in one.suffixes:
             return one
     head = read_head(file, _HEAD)
     return next((one for one in get_formats().values() if one.matches_head(head)), None)
@@ -162,15 +185,18 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
     known = ", ".join(get_formats())
     for file, one in found.items():
         if one is None and file == path:
-            raise DataError(f"{file} must be of a known kind, one of {known}; name it with kind=.")
+            raise DataError(
+                f"{file} must be of a known kind, one of {known}; name it with "
+                f"{name_option('kind')}."
+            )
     kinds: dict[str, list[Path]] = {}
     for file, one in found.items():
         kinds.setdefault(one.name if one else "unknown", []).append(file)
     if len(kinds) > 1 or "unknown" in kinds:
         held = ", ".join(f"{len(of)} of {name} ({of[0].name})" for name, of in kinds.items())
         raise DataError(
-            f"{path} holds files of several or unknown kinds: {held}; choose one with kind=, of "
-            f"{known}."
+            f"{path} holds files of several or unknown kinds: {held}; choose one with "
+            f"{name_option('kind')}, of {known}."
         )
     (name,) = kinds
     return get_formats()[name]
@@ -178,13 +204,17 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
 
 def _get_format(kind: str) -> Format:
     if kind not in get_formats():
-        raise DataError(f"kind must be one of {', '.join(get_formats())}, got {kind!r}.")
+        raise DataError(
+            f"{name_option('kind')} must be one of {', '.join(get_formats())}, got {kind!r}."
+        )
     return get_formats()[kind]
 
 
 def list_files(path: StrPath) -> list[Path]:
     """The file itself, or all files of a folder; raises DataError where there are none."""
     path = Path(path)
+    if str(path) == STANDARD_INPUT:
+        return [path]
     if not path.exists():
         raise DataError(f"There is no file or folder {path}; check the path.")
     files = list(_walk_files(path)) if path.is_dir() else [path]

@@ -28,7 +28,8 @@ class Series:
 
     Attributes:
         features: the name of each column.
-        values: (steps, features), float32; NaN for missing values.
+        values: (steps, features), float64 in the data's own units, float32 once normalised and in a
+            piano roll; NaN for missing values.
         targets: the columns to forecast; all if empty.
         labels: one class per sequence (from 0), or one per step (from 1; 0 if missing).
         classes: the names of the classes.
@@ -39,6 +40,8 @@ class Series:
         load_report: what was read and what was skipped.
         times: the time of each step, (steps,), float64 or datetime64; None without such a column.
         time_name: the name of that column.
+        time_zone: in which its dates are written, as in `clocks.find_zone`; empty without one.
+        time_format: how they are written, as in `clocks.format_time`; empty for ISO 8601.
         load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
@@ -54,10 +57,17 @@ class Series:
     load_report: LoadReport = field(default_factory=LoadReport)
     times: RaggedArray | None = None
     time_name: str = ""
+    time_zone: str = ""
+    time_format: str = ""
     load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def strata(self) -> tuple[int, ...]:
+        """The class of each sequence, by which a split draws; empty without one per sequence."""
+        return self.labels if isinstance(self.labels, tuple) else ()
 
     @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
@@ -186,7 +196,7 @@ class Series:
         if not indicate and not np.isnan(self.values.flat).any():
             return self.values
         return RaggedArray.of(
-            (_fill_missing(values, indicate) for values in self.values), np.float32
+            (_fill_missing(values, indicate) for values in self.values), self.values.flat.dtype
         )
 
 

@@ -11,6 +11,7 @@ from typing import Generic, Literal, Protocol, Self, TypeVar
 from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.stratification import split_by_class
 from sluice.sequence.errors import DataError
 
 By = Literal["sequences", "time", "given", "groups"] | Callable[[str], Hashable]
@@ -32,6 +33,8 @@ class Dataset(Protocol):
     def groups(self) -> Sequence[Hashable]: ...
     @property
     def predefined_split(self) -> Mapping[str, Sequence[int]]: ...
+    @property
+    def strata(self) -> Sequence[Hashable]: ...
     def __len__(self) -> int: ...
     def select(self, indices: Sequence[int]) -> Self: ...
     def slice_fraction(self, first: float, last: float) -> Self: ...
@@ -91,7 +94,9 @@ def split(data: D, by: By, *, validation: float, test: float, seed: int) -> Spli
 
     Args:
         data: tokens or series.
-        by: `"sequences"`, at random; `"time"`, the end of each sequence for validation and test;
+        by: `"sequences"`, at random, with one class per sequence in proportion to its frequency (as
+            scikit-learn's `StratifiedShuffleSplit`; a class of two or more is in both parts);
+            `"time"`, the end of each sequence for validation and test;
             `"given"`, as the files are split; `"groups"`, as the format groups sequences; or a
             function from a sequence's name to its group.
         validation: the fraction for validation.
@@ -124,6 +129,9 @@ def split(data: D, by: By, *, validation: float, test: float, seed: int) -> Spli
 def _assign_parts(
     data: Dataset, by: By, validation: float, test: float, seed: int
 ) -> tuple[Mapping[str, Sequence[int]], str]:
+    if by == "sequences" and len(set(data.strata)) < len(data.strata):
+        how = "by sequences at random, drawn by class"
+        return split_by_class(data.strata, validation, test, seed), how
     if by == "sequences":
         singles = [[place] for place in range(len(data))]
         return _split_randomly(singles, validation, test, seed), "by sequences at random"

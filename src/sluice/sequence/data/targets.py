@@ -30,8 +30,8 @@ class SupervisedSequences(Protocol):
     def read(self, index: int, first: int, last: int) -> Example:
         """Inputs and targets of steps `first` to `last` (excluded) of the sequence at `index`.
 
-        Ids are int64 (steps,), values float32 (steps, features); a label for the whole sequence is
-        a scalar, int64.
+        Ids are int64 (steps,), values float32 or float64 (steps, features); a label for the whole
+        sequence is a scalar, int64.
         """
         ...
 
@@ -70,11 +70,24 @@ class NextValues:
     >>> values = RaggedArray.of([[[1.0], [2.0], [3.0]]], np.float32)
     >>> NextValues(values, values, horizon=2).read(0, 0, 2)[1].tolist()
     [[2.0, 3.0], [3.0, nan]]
+    >>> NextValues(values, values, horizon=2, known=(0,)).read(0, 0, 2)[0].tolist()
+    [[1.0, 2.0, 3.0], [2.0, 3.0, nan]]
+
+    Attributes:
+        inputs: the sequences, (steps, features).
+        targets: the columns to forecast, (steps, columns).
+        horizon: steps to forecast.
+        known: columns of `inputs` whose values in the next `horizon` steps are inputs too, after
+            all others, ordered by step.
+        history: how many steps at the start of each sequence are read but not forecast: their
+            targets are NaN; None for none.
     """
 
     inputs: RaggedArray
     targets: RaggedArray
     horizon: int = 1
+    known: tuple[int, ...] = ()
+    history: Indices | None = None
 
     @property
     def lengths(self) -> Indices:
@@ -82,11 +95,30 @@ class NextValues:
 
     def read(self, index: int, first: int, last: int) -> Example:
         """As `SupervisedSequences.read`."""
-        following = self.targets[index][first + 1 : last + self.horizon]
-        ahead = np.full((last - first + self.horizon - 1, following.shape[1]), np.nan, np.float32)
+        targets = self._look_ahead(self.targets[index], first, last)
+        if self.history is not None:
+            unread = int(self.history[index]) - (first + 1)
+            steps = np.arange(last - first)[:, None] + np.arange(self.horizon)
+            hidden = np.repeat(steps < unread, self.targets.flat.shape[1], axis=1)
+            targets = np.where(hidden, np.nan, targets).astype(targets.dtype)
+        values = self.inputs[index][first:last]
+        if self.known:
+            ahead = self._look_ahead(self.inputs[index], first, last, self.known)
+            values = np.concatenate((values, ahead), axis=1)
+        return values, targets
+
+    def _look_ahead(
+        self, values: Array, first: int, last: int, columns: Sequence[int] | None = None
+    ) -> Array:
+        """The rows of the next `horizon` steps beside each other, (steps, horizon × columns)."""
+        following = values[first + 1 : last + self.horizon]
+        following = following if columns is None else following[:, list(columns)]
+        shape = (last - first + self.horizon - 1, following.shape[1])
+        ahead = np.full(shape, np.nan, following.dtype)
         ahead[: len(following)] = following
-        columns = [ahead[step : step + last - first] for step in range(self.horizon)]
-        return self.inputs[index][first:last], np.concatenate(columns, axis=1)
+        return np.concatenate(
+            [ahead[step : step + last - first] for step in range(self.horizon)], axis=1
+        )
 
 
 @dataclass(frozen=True)
@@ -175,9 +207,9 @@ def _make_empty_example(sequences: SupervisedSequences) -> Example:
 
 
 def _pad_columns(columns: Sequence[Array], longest: int, no_value: float) -> Tensor:
-    """(time, batch) int64 or (time, batch, features) float32."""
+    """(time, batch) int64 or (time, batch, features) float32, or float64 where the columns are."""
     ids = columns[0].ndim == 1
-    dtype = np.dtype(np.int64 if ids else np.float32)
+    dtype = np.dtype(np.int64) if ids else np.result_type(np.float32, columns[0].dtype)
     shape = (longest, len(columns), *columns[0].shape[1:])
     whole = np.full(shape, PADDING if ids else no_value, dtype)
     for place, column in enumerate(columns):

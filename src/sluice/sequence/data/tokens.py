@@ -45,6 +45,11 @@ class Tokens:
         return len(self.ids)
 
     @property
+    def strata(self) -> tuple[()]:
+        """Tokens have no classes to draw by."""
+        return ()
+
+    @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
         """What was skipped, where and why."""
         return self.load_report.skipped_items

@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
-from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
+from sluice.sequence.metrics.labels import LabelMetrics
 from sluice.sequence.metrics.metrics import MODEL, Metrics
-from sluice.sequence.metrics.scores import classification_scores, confusion_matrix
+from sluice.sequence.metrics.ngrams import NgramBaselines
 from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
@@ -27,6 +26,7 @@ from sluice.sequence.models import (
     Tagger,
 )
 from sluice.sequence.models.base import evaluation_mode
+from sluice.sequence.vocabulary import PADDING
 
 
 def evaluate(
@@ -37,6 +37,7 @@ def evaluate(
     period: int | None = None,
     training: BatchSource | None = None,
     labels: Sequence[str] = (),
+    class_counts: Sequence[int] = (),
 ) -> Metrics:
     """The metrics of a model over a source's epoch 0, in evaluation mode.
 
@@ -44,16 +45,19 @@ def evaluate(
     `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
                                    character where `characters` is given
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
-                                   nats per label, confusion
+                                   nats per label, Brier score (Brier 1950: the squared
+                                   error of the probabilities, from 0 to 2), confusion
     `Forecaster`                   MAE and RMSE in the units of the source; MASE
     `ChoraleModel`                 nats per step; frame accuracy, hits / (hits + misses + false
                                    alarms) of keys (Bay, Ehmann & Downie 2009)
     =============================  =========================================================
 
-    Baselines of a forecast are the last known value and, with `period`, the last season. MASE is
-    the absolute error divided by that of the naive forecast (the last value; with `period` the
-    value a season before) on `training`, or on `source` if that is None, for each feature
-    (Hyndman & Koehler 2006).
+    Baselines of a language model are unigrams and bigrams that learn from `source` as they read it
+    (`NgramBaselines`). Those of labels are the most frequent class, and the frequency of each as
+    its probability. Those of a forecast are the last known value and, with `period`, the last
+    season. MASE is the absolute error divided by that of the naive forecast (the last value; with
+    `period` the value a season before) on `training`, or on `source` if that is None, for each
+    feature (Hyndman & Koehler 2006).
 
     Args:
         model: a model of `sluice.sequence.models`, on any device.
@@ -62,6 +66,8 @@ def evaluate(
         period: the length of a season in steps, for forecasts.
         training: the data that a `Forecaster` was trained on.
         labels: the names of the classes.
+        class_counts: how often each class occurs in the training data, for the baselines; default
+            in `source`.
 
     Raises:
         SequenceError: a source without a single item, a period below 1, or another model.
@@ -75,7 +81,7 @@ def evaluate(
     """
     if period is not None and period < 1:
         raise SequenceError(f"period must be at least 1 step, got {period}.")
-    measure = _make_accumulator(model, source, characters, period, training, labels)
+    measure = _make_accumulator(model, source, characters, period, training, labels, class_counts)
     device = next(model.parameters()).device
     state: ModelState = None
     with evaluation_mode(model):
@@ -88,7 +94,8 @@ def evaluate(
 
 
 class _MetricAccumulator(Protocol):
-    items: int
+    @property
+    def items(self) -> int: ...
 
     def update(self, batch: Batch, state: ModelState) -> ModelState: ...
     def compute(self) -> Metrics: ...
@@ -101,12 +108,16 @@ def _make_accumulator(
     period: int | None,
     training: BatchSource | None,
     labels: Sequence[str],
+    class_counts: Sequence[int],
 ) -> _MetricAccumulator:
-    if isinstance(model, LanguageModel | Seq2Seq):
+    if isinstance(model, LanguageModel):  # PADDING and START are never predicted
+        ngrams = NgramBaselines(max(1, model.config.vocabulary_size - 2))
+        return _TokenMetrics(model, characters, ngrams)
+    if isinstance(model, Seq2Seq):
         return _TokenMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
-        return _LabelMetrics(model, names)
+        return LabelMetrics(model, names, class_counts)
     if isinstance(model, Forecaster):
         scale = compute_mean_change(training or source, model.config.targets, period or 1)
         return ForecastMetrics(model, source.stateful, period, scale)
@@ -122,55 +133,29 @@ def _make_accumulator(
 class _TokenMetrics:
     model: SequenceModel
     characters: int | None
+    ngrams: NgramBaselines | None = None
     total: float = 0.0
     items: int = 0
 
     def update(self, batch: Batch, state: ModelState) -> ModelState:
         loss, state = self.model.loss(batch, state)
         self.total, self.items = self.total + loss.total.item(), self.items + loss.items
+        if self.ngrams is not None:
+            counts = (batch.targets != PADDING).T
+            before, targets = (one.T[counts].cpu().numpy() for one in (batch.inputs, batch.targets))
+            self.ngrams.add(before, targets)
         return state
 
     def compute(self) -> Metrics:
-        nats = self.total / self.items
+        costs = {MODEL: self.total, **(self.ngrams.compute() if self.ngrams else {})}
+        return Metrics(self.items, {who: self._score(total) for who, total in costs.items()})
+
+    def _score(self, total: float) -> dict[str, float]:
+        nats = total / self.items
         found = {"nats per token": nats, "perplexity": math.exp(min(nats, 700.0))}
         if self.characters is not None:
-            found["bits per character"] = self.total / math.log(2) / self.characters
-        return Metrics(self.items, {MODEL: found})
-
-
-@dataclass
-class _LabelMetrics:
-    model: Classifier | Tagger
-    labels: tuple[str, ...]
-    total: float = 0.0
-    items: int = 0
-    confusion: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))
-
-    def update(self, batch: Batch, state: ModelState) -> ModelState:
-        logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
-        of_steps = isinstance(self.model, Tagger)
-        truth = batch.targets - 1 if of_steps else batch.targets
-        counts = truth != (-1 if of_steps else IGNORE_INDEX)
-        truth, logits = truth[counts], logits[counts].double()
-        self.total += functional.cross_entropy(logits, truth, reduction="sum").item()
-        self.items += len(truth)
-        predicted = logits.argmax(dim=1)
-        self.confusion = self.confusion + confusion_matrix(truth, predicted, len(self.labels))
-        return state
-
-    def compute(self) -> Metrics:
-        frequent = int(self.confusion.sum(dim=1).argmax())
-        always = torch.zeros_like(self.confusion)
-        always[:, frequent] = self.confusion.sum(dim=1)
-        of = {
-            MODEL: {
-                **classification_scores(self.confusion),
-                "nats per label": self.total / self.items,
-            },
-            f"always {self.labels[frequent]}": classification_scores(always),
-        }
-        rows = tuple(tuple(row) for row in self.confusion.tolist())
-        return Metrics(self.items, of, rows, self.labels)
+            found["bits per character"] = total / math.log(2) / self.characters
+        return found
 
 
 @dataclass

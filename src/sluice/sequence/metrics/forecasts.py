@@ -11,7 +11,7 @@ from torch import Tensor
 from sluice.sequence.batch import Batch, BatchSource, ModelState
 from sluice.sequence.metrics.metrics import MODEL, Metrics
 from sluice.sequence.models.filling import forward_fill
-from sluice.sequence.models.values import Forecaster
+from sluice.sequence.models.forecaster import Forecaster
 
 
 class ValueHistory:

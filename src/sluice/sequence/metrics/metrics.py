@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 
 from rich.table import Table
 
-from sluice.sequence.metrics.score_table import ScoreTable
+from sluice.sequence.metrics.score_table import Score, ScoreTable
 from sluice.sequence.metrics.scores import average_class_scores, compute_class_scores
 
 MODEL = "model"
+_MANY_CLASSES, _LISTED = 12, 20
 
 
 @dataclass(frozen=True)
@@ -50,24 +51,40 @@ class Metrics:
         return self._count_confusions().to_table()
 
     def to_score_tables(self) -> tuple[ScoreTable, ...]:
-        """The metrics by method; of labels also the scores of each class, and the confusion."""
+        """The metrics by method; of labels also the scores of each class, and the confusion.
+
+        With many classes the most frequent confusions are listed too.
+        """
         if not self.confusion:
             return (self._score_methods(),)
-        return self._score_methods(), self._score_classes(), self._count_confusions()
+        many = (self._list_confusions(),) if len(self.labels) > _MANY_CLASSES else ()
+        return self._score_methods(), self._score_classes(), *many, self._count_confusions()
 
     def _score_methods(self) -> ScoreTable:
         names = tuple(dict.fromkeys(name for row in self.by_method.values() for name in row))
-        rows = tuple(
+        rows: tuple[tuple[Score, ...], ...] = tuple(
             (who, *(row.get(name) for name in names)) for who, row in self.by_method.items()
         )
-        return ScoreTable("scores", ("", *names), rows, f"{self.items:,} measured")
+        return ScoreTable("scores", ("method", *names), rows, f"{self.items:,} measured")
 
     def _score_classes(self) -> ScoreTable:
         scores = compute_class_scores(self.confusion, self.labels)
         columns = ("class", "precision", "recall", "F1", "support")
-        rows = tuple((*one,) for one in (*scores, *average_class_scores(scores)))
-        return ScoreTable("by class", columns, rows)
+        return ScoreTable("by class", columns, (*scores, *average_class_scores(scores)))
+
+    def _list_confusions(self) -> ScoreTable:
+        found = [
+            (count, true, predicted)
+            for true, row in zip(self.labels, self.confusion, strict=True)
+            for predicted, count in zip(self.labels, row, strict=True)
+            if count and true != predicted
+        ]
+        found.sort(key=lambda one: -one[0])
+        rows = tuple((true, predicted, count) for count, true, predicted in found[:_LISTED])
+        return ScoreTable("confusions", ("class", "taken for", "times"), rows)
 
     def _count_confusions(self) -> ScoreTable:
-        rows = tuple((label, *row) for label, row in zip(self.labels, self.confusion, strict=True))
-        return ScoreTable("confusion", ("", *self.labels), rows, "taken for")
+        rows: tuple[tuple[Score, ...], ...] = tuple(
+            (label, *row) for label, row in zip(self.labels, self.confusion, strict=True)
+        )
+        return ScoreTable("confusion", ("class", *self.labels), rows, "taken for")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 Score = str | int | float | None
 """A cell: a name, a count or a figure; None where there is none."""
+
+_MAX_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -43,24 +46,23 @@ class ScoreTable:
                     yield str(name), column, score
 
     def to_table(self) -> Table:
-        """The table for the terminal: print it with rich."""
-        table = Table(title=self.title or self.name)
+        """The table for the terminal: the middle of very many rows is left out."""
+        table = Table(title=escape(self.title or self.name))
         first, *others = self.columns
-        table.add_column(first)
+        table.add_column(escape(first))
         for name in others:
-            table.add_column(name, justify="right")
-        for row in self.rows:
-            table.add_row(*map(_format, row))
+            table.add_column(escape(name), justify="right")
+        rows = [[_format(score) for score in row] for row in self.rows]
+        if len(rows) > _MAX_ROWS:
+            rows[_MAX_ROWS - 4 : -4] = [["..."] * len(self.columns)]
+        for row in rows:
+            table.add_row(*map(escape, row))
         return table
 
 
 def _format(score: Score) -> str:
     if score is None:
         return ""
-    return (
-        f"{score:.4g}"
-        if isinstance(score, float)
-        else f"{score:,}"
-        if isinstance(score, int)
-        else score
-    )
+    if isinstance(score, float):
+        return f"{score:.4g}"
+    return f"{score:,}" if isinstance(score, int) else score

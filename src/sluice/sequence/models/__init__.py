@@ -1,6 +1,10 @@
 """Models of sequences: modules with a small configuration and recurrent layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
+from sluice.sequence.models.chorale import ChoraleConfig as ChoraleConfig
+from sluice.sequence.models.chorale import ChoraleModel as ChoraleModel
+from sluice.sequence.models.forecaster import Forecaster as Forecaster
+from sluice.sequence.models.forecaster_config import ForecasterConfig as ForecasterConfig
 from sluice.sequence.models.labels import Classifier as Classifier
 from sluice.sequence.models.labels import LabelsConfig as LabelsConfig
 from sluice.sequence.models.labels import Tagger as Tagger
@@ -10,10 +14,6 @@ from sluice.sequence.models.seq2seq import Seq2Seq as Seq2Seq
 from sluice.sequence.models.seq2seq import Seq2SeqConfig as Seq2SeqConfig
 from sluice.sequence.models.seq2seq_decoding import DecodedSequence as DecodedSequence
 from sluice.sequence.models.seq2seq_decoding import decode as decode
-from sluice.sequence.models.values import ChoraleConfig as ChoraleConfig
-from sluice.sequence.models.values import ChoraleModel as ChoraleModel
-from sluice.sequence.models.values import Forecaster as Forecaster
-from sluice.sequence.models.values import ForecasterConfig as ForecasterConfig
 
 KINDS: dict[str, type[SequenceModel]] = {
     kind.__name__: kind

@@ -26,6 +26,13 @@ class Range:
     log: bool
     kind: Kind
 
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """The lowest and the highest value."""
+        if self.kind == "int":
+            return int(self.low), int(self.high)
+        return self.low, self.high
+
     def suggest(self, trial: optuna.Trial, name: str) -> Value:
         """A value for a trial."""
         if self.kind == "int":
@@ -41,6 +48,11 @@ class Choice:
     """One of several values."""
 
     values: tuple[Value, ...]
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """All values."""
+        return self.values
 
     def suggest(self, trial: optuna.Trial, name: str) -> Value:
         """A value for a trial."""

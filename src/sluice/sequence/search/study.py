@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,7 @@ from sluice.sequence.search.results import SearchResult, SearchTrial, TrialStatu
 from sluice.sequence.search.storage import open_study
 from sluice.sequence.search.workers import Worker, get_worker_name, list_valid_trials
 from sluice.sequence.training import Progress, TrainingConfig, train
+from sluice.sequence.training.signals import StopSignal
 
 if TYPE_CHECKING:
     import optuna
@@ -99,12 +101,18 @@ def run_trials(
 
     `on_progress` is called with the trial's number after each step of its training.
     """
-    with Worker(study) as worker:
+    stop = StopSignal()
+    with stop.catch_signals((signal.SIGINT, signal.SIGTERM)), Worker(study) as worker:
         worker.requeue_lost_trials()
-        while (claimed := worker.claim_trial(trials)) is not None:
+        while not stop.is_requested and (claimed := worker.claim_trial(trials)) is not None:
             trial, place = claimed
             study.sampler = _make_sampler(sampler, seed, place)
-            if not _run_trial(worker, trial, propose(trial), on_progress):
+            try:
+                proposed = propose(trial)
+            except Exception:  # settings that no model can have are not tried again
+                worker.drop(trial.number)
+                raise
+            if not _run_trial(worker, trial, proposed, on_progress):
                 break
             on_trial(_describe(study.trials[trial.number]))
             worker.requeue_lost_trials()

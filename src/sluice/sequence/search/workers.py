@@ -60,7 +60,7 @@ class Worker:
         # Two workers may both have seen the last one free: the lower number has it.
         place = sum(one.number < trial.number for one in list_valid_trials(self.study))
         if place >= trials:
-            self._drop(trial.number)
+            self.drop(trial.number)
             return None
         return trial, place
 
@@ -82,7 +82,7 @@ class Worker:
     def requeue(self, number: int) -> None:
         """Take a running trial back, and queue its settings; once, whoever does it."""
         settings = self.study.trials[number].params
-        if self._drop(number):
+        if self.drop(number):
             self.study.enqueue_trial(settings)
 
     def count_others(self) -> int:
@@ -92,7 +92,7 @@ class Worker:
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return sum(one.user_attrs.get(_WORKER, {}).get("token") != self._token for one in running)
 
-    def _drop(self, number: int) -> bool:
+    def drop(self, number: int) -> bool:
         """Mark a trial as interrupted; False if another worker was quicker."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState

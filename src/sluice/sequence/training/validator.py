@@ -89,11 +89,11 @@ class Validator:
         self.model.eval()
 
     def _keep_weights(self, loss: float) -> None:
-        weights = self.model.state_dict()
-        self.best_weights = {name: value.clone() for name, value in weights.items()}
         if self.on_best is not None:
             with preserve_rng():
                 self.on_best(loss)
+        weights = self.model.state_dict()
+        self.best_weights = {name: value.clone() for name, value in weights.items()}
 
 
 def write_weights(folder: StrPath, model: nn.Module, loss: float) -> None:

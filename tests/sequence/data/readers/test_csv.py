@@ -98,12 +98,12 @@ def test_a_few_bad_rows_are_skipped_and_reported(tmp_path: Path) -> None:
         ("a,b\n1,2\n3\n4,5,6\n7,8\n", {}, r"2 of 4 rows cannot be read \(lines 3, 4\)"),
         ("a,b\n1,2\n", {"target": "c"}, r"column must be one of a, b, got 'c'\."),
         ("a,b\nx,y\n", {}, "None of the columns a, b is numeric"),
-        ("a,b\n", {}, "no rows after its first"),
+        ("a,b\n", {}, "no rows of values"),
         ("\n\n", {}, "has no rows; give"),
         ("a,a\n1,2\n", {}, "two columns are named 'a'"),
-        ('a,b\n"1,2\n', {}, r"a\.csv:2: not CSV"),
+        ('a,b\n"1,2\n', {}, r"line 2 is not CSV"),
         ("time,a\nnoon,1\n", {}, "'noon' is neither a number nor an ISO date"),
-        ("a\n1\n", {"columns": "a"}, "csv has no option 'columns'"),
+        ("a\n1\n", {"columns": "a"}, "csv has no option columns="),
     ],
 )
 def test_invalid_files_are_refused(
@@ -139,10 +139,10 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
     assert (read.features, read.names) == (other.features, other.names) == (("x", "n"), ("b", "a"))
     for one, two in zip(read.values, other.values, strict=True):
         np.testing.assert_array_equal(one, two)
-    assert "Not used: note." in read.report()
+    assert "Not used: note (text)." in read.report()
     with pytest.raises(DataError, match="column must be one of id, time, x, n, note, got 'c'"):
         load_data(path, target="c")
-    with pytest.raises(DataError, match="'note' holds string, expected numbers"):
+    with pytest.raises(DataError, match=r"'note' holds text \('u', 'v', 'w'\), expected numbers"):
         load_data(path, inputs=["note"])
 
 

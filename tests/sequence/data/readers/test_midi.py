@@ -50,7 +50,7 @@ def test_files_without_notes_are_reported(tmp_path: Path) -> None:
     assert reasons[2] == "is not a MIDI file: it does not start with MThd"
     with pytest.raises(DataError, match=r"No notes could be read.*damaged"):
         load_data(tmp_path / "cut.mid")
-    with pytest.raises(DataError, match="grid must be at least 1"):
+    with pytest.raises(DataError, match="grid= must be at least 1"):
         load_data(tmp_path / "a.mid", grid=0)
 
 

@@ -132,9 +132,9 @@ def test_reading_reports_progress(poem: Path) -> None:
 
 
 def test_unknown_options(poem: Path) -> None:
-    with pytest.raises(DataError, match="unit must be one of characters, words, subwords"):
+    with pytest.raises(DataError, match="unit= must be one of characters, words, subwords"):
         read_text([poem], unit="notes")  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="per must be one of file, line"):
+    with pytest.raises(DataError, match="per= must be one of file, line"):
         read_text([poem], per="page")  # type: ignore[arg-type]
 
 

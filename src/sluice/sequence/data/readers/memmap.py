@@ -34,7 +34,8 @@ class ArraySink(Protocol):
 class EncodingMetadata(TypedDict):
     """What is stored with encoded text, as JSON.
 
-    `counts` are sequences by file, `refused` the source, line and reason of skipped items.
+    `counts` are sequences by file, `refused` the source, line and reason of skipped items, `notes`
+    what was assumed, and `guess` the encoding that was guessed for all files, or empty.
     """
 
     dtype: str
@@ -42,6 +43,8 @@ class EncodingMetadata(TypedDict):
     encodings: list[str]
     counts: dict[str, int]
     refused: list[tuple[str, int | None, str]]
+    notes: list[str]
+    guess: str
 
 
 class EncodedSequences(NamedTuple):

@@ -10,8 +10,9 @@ import numpy as np
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
+from sluice.option_names import name_option
 from sluice.sequence.data.ragged import RaggedArray
-from sluice.sequence.data.readers.encodings import read_head
+from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.data.report import LoadReport, SkippedItem, make_read_error, pluralize
 from sluice.sequence.data.splits import split_from_names
 from sluice.sequence.data.tokens import Tokens
@@ -44,7 +45,9 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
         raise MissingExtraError("symusic", "data") from None
     files = to_paths(files)
     if grid < 1:
-        raise DataError(f"grid must be at least 1 step per quarter note, got {grid}.")
+        raise DataError(
+            f"{name_option('grid')} must be at least 1 step per quarter note, got {grid}."
+        )
     read: dict[Path, list[str]] = {}
     refused = []
     for path in files:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Unpack
-
-import numpy as np
+from typing import TYPE_CHECKING, Unpack
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
-from sluice.sequence.data.ragged import Array
-from sluice.sequence.data.readers.columns import ColumnRoles, Rows, TableOptions, to_series
+from sluice.sequence.data.readers.table import Table, make_typed_table
+from sluice.sequence.data.readers.table_options import TableOptions
+from sluice.sequence.data.readers.table_rows import read_tables
 from sluice.sequence.data.report import make_read_error
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def read_parquet(files: StrPaths, **options: Unpack[TableOptions]) -> Series:
@@ -28,79 +31,32 @@ def read_parquet(files: StrPaths, **options: Unpack[TableOptions]) -> Series:
         DataError: not Parquet, a column that does not exist, or one that is not numeric (or of
             times) but has to be.
     """
-    roles = ColumnRoles.from_options(options)
-    return to_series(
-        [_read(path, roles) for path in to_paths(files)], "Parquet", options.get("label_per")
-    )
+    return read_tables([_open(path) for path in to_paths(files)], options)
 
 
-def _read(path: Path, roles: ColumnRoles) -> Rows:
+def _open(path: Path) -> Table:
     try:
         import pyarrow
-        from pyarrow import parquet, types
+        from pyarrow import parquet
     except ImportError:
         raise MissingExtraError("pyarrow", "data") from None
-    try:
-        schema = parquet.read_schema(path)
-        numeric = [
-            field.name
-            for field in schema
-            if types.is_integer(field.type)
-            or types.is_floating(field.type)
-            or types.is_decimal(field.type)
-            or types.is_boolean(field.type)
-        ]
-        roles = roles.resolve(schema.names, numeric)
-        table = parquet.read_table(path, columns=[name for name in roles.role_columns if name])
-    except OSError as error:
-        raise make_read_error(path, error) from None
-    except pyarrow.ArrowException as error:
-        raise DataError(f"{path} is not a valid Parquet file ({error}).") from None
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    for name in roles.inputs:
-        if name not in numeric:
-            raise DataError(f"{path}: column {name!r} holds {table[name].type}, expected numbers.")
-    if not table.num_rows:
-        raise DataError(f"{path} has no rows; give a table with values.")
-    times = _parse_times(path, table[roles.time]) if roles.time else np.zeros(table.num_rows)
-    return Rows(
-        path,
-        roles,
-        np.stack([_to_numbers(table[name]) for name in roles.inputs], axis=1),
-        _to_strings(table[roles.id]) if roles.id else (),
-        _to_strings(table[roles.label]) if roles.label else (),
-        times,
-        tuple(name for name in schema.names if name not in roles.role_columns),
-        (),
-        bool(roles.time) and _is_date(table[roles.time]),
-    )
 
-
-def _to_numbers(column: Any) -> Array:
-    return np.asarray(column.cast("float64").to_numpy(), np.float32)
-
-
-def _to_strings(column: Any) -> list[str]:
-    return ["" if value is None else str(value) for value in column.to_pylist()]
-
-
-def _parse_times(path: Path, column: Any) -> Array:
-    import pyarrow
+    def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                yield from file.iter_batches(columns=[*columns])
+        except (pyarrow.ArrowException, OSError) as error:
+            raise _make_error(path, error) from None
 
     try:
-        whole = column.cast("timestamp[ns]").cast("int64") if _is_date(column) else column
-        # Rounding nanoseconds since 1970 to some hundreds does not change the order.
-        times = np.asarray(whole.cast("float64", safe=False).to_numpy(), np.float64)
-        times = times / 1e9 if _is_date(column) else times
-    except pyarrow.ArrowException as error:
-        raise DataError(f"{path}: the time column holds {column.type} ({error}).") from None
-    if np.isnan(times).any():
-        raise DataError(f"{path}: a time is missing; fill it in, or name another column.")
-    return times
+        with parquet.ParquetFile(path) as file:
+            types = {field.name: field.type for field in file.schema_arrow}
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _make_error(path, error) from None
+    return make_typed_table(path, "Parquet", types, read)
 
 
-def _is_date(column: Any) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_temporal(column.type) or types.is_string(column.type))
+def _make_error(path: Path, error: Exception) -> DataError:
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return make_read_error(path, error)
+    return DataError(f"{path} is not a valid Parquet file ({error}).")

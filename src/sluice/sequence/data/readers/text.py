@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from sluice.files import StrPath, StrPaths, to_paths
+from sluice.option_names import name_option
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers import memmap
 from sluice.sequence.data.readers.encodings import (
@@ -50,6 +51,8 @@ from sluice.sequence.vocabulary import PADDING, Vocabulary
 _UNITS = ("characters", "words", "subwords")
 """The kinds of tokens."""
 _PER = ("file", "line")
+_NOTES = 20
+"""Notes on files that are shown."""
 
 
 def read_text(
@@ -61,6 +64,7 @@ def read_text(
     vocabulary: Vocabulary | None = None,
     vocabulary_size: int | None = None,
     encoding: str | None = None,
+    fallback_encoding: str | None = None,
     cache: StrPath | None = None,
     on_reading: OnReading = ignore_progress,
 ) -> Tokens:
@@ -77,7 +81,8 @@ def read_text(
         vocabulary: of a model, by which text is split, in place of `unit` and `tokenizer`; tokens
             that it does not have become its unknown token, or else the id `START`.
         vocabulary_size: of a tokenizer trained here; default 20,000 words or 4,000 subwords.
-        encoding: of the files, if neither UTF-8 nor Latin-1.
+        encoding: of the files; default by their marks, else UTF-8, else a guess, which is noted.
+        fallback_encoding: in place of a guess.
         cache: the folder for encoded files; default `~/.cache/sluice`, for large files only.
         on_reading: called with the progress.
 
@@ -91,7 +96,13 @@ def read_text(
     if tokenizer is not None and unit == "characters":
         unit = "subwords"
     asked = _TextOptions(
-        unit, per, Path(tokenizer) if tokenizer else None, vocabulary, vocabulary_size, encoding
+        unit,
+        per,
+        Path(tokenizer) if tokenizer else None,
+        vocabulary,
+        vocabulary_size,
+        encoding,
+        fallback_encoding,
     )
 
     def encode(ids: ArraySink, ends: ArraySink) -> EncodingMetadata:
@@ -114,11 +125,12 @@ class _TextOptions:
     vocabulary: Vocabulary | None
     vocabulary_size: int | None
     encoding: str | None
+    fallback_encoding: str | None
 
 
 def _check(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise DataError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+        raise DataError(f"{name_option(name)} must be one of {', '.join(known)}, got {value!r}.")
 
 
 def _encode(
@@ -144,12 +156,15 @@ def _encode(
         counts[str(path)] = written.sequences - before
     if not written.sequences:
         raise DataError(f"{files[0]} has no line that is not empty; give other text.")
+    guesses = {found.encoding if found.is_guess else "" for found in scanned.values()}
     return {
         "dtype": find_id_dtype(vocabulary).str,
         "vocabulary": vocabulary.to_json(),
         "encodings": sorted({found.name for found in scanned.values()}),
         "counts": counts,
         "refused": [(one.source, one.line, one.reason) for one in refused],
+        "notes": [found.note for found in scanned.values() if found.note][:_NOTES],
+        "guess": guesses.pop() if len(guesses) == 1 else "",
     }
 
 
@@ -173,7 +188,12 @@ def _scan_files(
     found, refused = {}, []
     for path in files:
         try:
-            found[path] = scan_text(path, asked.encoding, tell.make_callback("reading", path))
+            found[path] = scan_text(
+                path,
+                asked.encoding,
+                tell.make_callback("reading", path),
+                fallback=asked.fallback_encoding,
+            )
         except DataError as error:
             if len(files) == 1:
                 raise
@@ -276,7 +296,7 @@ def _build_tokens(
         f"{int(ids.lengths.sum()):,} {vocabulary.unit}, {len(vocabulary.tokens):,} different."
     )
     kept = getattr(ids.flat, "filename", None)
-    notes = (f"Encoded in {Path(kept).parent}.",) if kept else ()
+    notes = (*about["notes"], *((f"Encoded in {Path(kept).parent}.",) if kept else ()))
     refused = tuple(SkippedItem(*one) for one in about["refused"])
     names = tuple(map(str, read)) if asked.per == "file" else ()
     return Tokens(
@@ -285,4 +305,5 @@ def _build_tokens(
         names,
         predefined_split=given,
         load_report=LoadReport(understood, notes, refused),
+        load_options={"fallback_encoding": about["guess"]} if about["guess"] else {},
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPath
-from sluice.sequence.data.readers.encodings import read_head
+from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import Unit, Vocabulary
 

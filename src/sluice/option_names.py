@@ -1,0 +1,46 @@
+"""What messages call an option: `kind=` for a caller in Python, `--kind` on a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_find_name: ContextVar[Callable[[str], str]] = ContextVar("find_name", default="{}=".format)
+
+
+def name_option(argument: str) -> str:
+    """A library's argument as whoever reads the message writes it.
+
+    >>> name_option("kind")
+    'kind='
+    >>> with use_option_names("--{}".format):
+    ...     name_option("kind")
+    '--kind'
+    """
+    return _find_name.get()(argument)
+
+
+@contextmanager
+def use_option_names(find_name: Callable[[str], str]) -> Iterator[None]:
+    """Let `find_name` name the options in messages that are written inside the ``with`` block."""
+    token = _find_name.set(find_name)
+    try:
+        yield
+    finally:
+        _find_name.reset(token)
+
+
+def name_setting(argument: str, value: object) -> str:
+    """An argument with a value, as whoever reads the message writes it.
+
+    >>> name_setting("decimal", ","), name_setting("drop_units", True)
+    ("decimal=','", 'drop_units=True')
+    >>> with use_option_names(lambda name: "--" + name.replace("_", "-")):
+    ...     name_setting("decimal", ","), name_setting("drop_units", True)
+    ("--decimal ','", '--drop-units')
+    """
+    name = name_option(argument)
+    if name.endswith("="):
+        return f"{name}{value!r}"
+    return name if value is True else f"{name} {value!r}"

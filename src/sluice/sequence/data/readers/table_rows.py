@@ -1,0 +1,264 @@
+"""The rows of a table that can be read: its columns as numbers, and what was assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sluice.sequence.data.ragged import Array
+from sluice.sequence.data.readers.categories import add_categories, match_category
+from sluice.sequence.data.readers.columns import Rows, to_series
+from sluice.sequence.data.readers.numbers import (
+    NumberFormat,
+    count_rounded,
+    parse_numbers,
+)
+from sluice.sequence.data.readers.table import Table
+from sluice.sequence.data.readers.table_notes import describe_columns
+from sluice.sequence.data.readers.table_options import (
+    ColumnRoles,
+    TableOptions,
+    find_column,
+)
+from sluice.sequence.data.readers.table_reading import (
+    TableReading,
+    find_form,
+    is_numeric,
+    require_numbers,
+    suggest_columns,
+)
+from sluice.sequence.data.readers.time_column import parse_times
+from sluice.sequence.data.report import SkippedItem, pluralize
+from sluice.sequence.data.series import Series
+from sluice.sequence.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MAX_SKIPPED = 0.1
+_SHOWN_LINES = 5
+_LARGEST = 1e150
+"""Larger numbers have no finite square, so that they could not be scaled."""
+
+
+def read_tables(tables: Sequence[Table], options: TableOptions) -> Series:
+    """Series from files of the same columns.
+
+    Raises:
+        DataError: as `read_rows`, or files of different columns.
+    """
+    options = add_categories(tables, options)
+    return to_series([read_rows(table, options) for table in tables], options.get("label_per"))
+
+
+def read_rows(table: Table, options: TableOptions) -> Rows:
+    """Read the columns that have a role.
+
+    Raises:
+        DataError: a column that does not exist or cannot be read as asked, a number beyond 1e150,
+            too many rows that cannot be read, or none.
+    """
+    reading = TableReading(table, options)
+    columns = [name for name in table.types if name not in table.left_out]
+    try:
+        roles = ColumnRoles.from_options(options)
+        reading.form = find_form(reading, roles)
+        numeric = [name for name in columns if is_numeric(reading, name)]
+        roles = roles.resolve([*table.types], numeric)
+        require_numbers(reading, roles)
+    except DataError as error:
+        hint = suggest_columns(reading) if "is numeric" in str(error) else ""
+        raise DataError(f"{table.path}: {error}{hint}") from None
+    blocks, texts = _read_blocks(reading, roles)
+    values = _join(blocks, len(roles.inputs))
+    return _select_rows(reading, roles, values, texts)
+
+
+Texts = dict[str, list["pa.Array"]]
+
+
+def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array], Texts]:
+    """The inputs, (rows, inputs) float64, and the columns with other roles, in blocks."""
+    names = [*reading.table.types]
+    sources = {name: find_column(name, names) or name for name in roles.inputs}
+    others = [name for name in (roles.id, roles.time, roles.label) if name is not None]
+    blocks: list[Array] = []
+    texts: Texts = {name: [] for name in others}
+    numbers = _list_missing_numbers(reading.missing)
+    first = 0
+    for batch in reading.table.read(list(dict.fromkeys((*sources.values(), *others)))):
+        block = np.empty((batch.num_rows, len(sources)))
+        for place, (name, source) in enumerate(sources.items()):
+            column = batch.column(batch.schema.names.index(source))
+            if name in names:
+                block[:, place] = _parse_column(reading, name, column, first)
+            else:
+                listed = [
+                    one.removeprefix(f"{source}=")
+                    for one in sources
+                    if one not in names and sources[one] == source
+                ]
+                block[:, place] = match_category(reading, name, source, column, listed)
+        for name in others:
+            texts[name].append(batch.column(batch.schema.names.index(name)))
+        for number in numbers:
+            block[block == number] = np.nan
+        _refuse_large(reading, block, [*sources], first)
+        blocks.append(block)
+        first += batch.num_rows
+        _stop_early(reading, first)
+    return blocks, texts
+
+
+def _to_float64(column: pa.Array) -> Array:
+    """Numbers or truth values as float64; whole numbers beyond 2^53 are rounded."""
+    numbers = column.cast("float64", safe=False).to_numpy(zero_copy_only=False)
+    return np.array(numbers, np.float64)
+
+
+def _list_missing_numbers(words: Sequence[str]) -> list[float]:
+    """The words for missing values that are numbers, such as -999."""
+    found = []
+    for word in words:
+        try:
+            found.append(float(word))
+        except ValueError:
+            continue
+    return found
+
+
+def _parse_column(reading: TableReading, name: str, column: pa.Array, first: int) -> Array:
+    kind = reading.kinds.get(name)
+    if kind is None:
+        values = _to_float64(column)
+    else:
+        values, invalid = parse_numbers(column, reading.form, kind, reading.missing)
+        for row in np.flatnonzero(invalid).tolist():
+            expected = f"a number with the unit {kind.unit}" if kind.unit else "a number"
+            expected = "true or false" if kind.name == "boolean" else expected
+            cell = column[row].as_py()
+            reading.bad.setdefault(
+                first + row, f"column {name!r} has {cell!r}, expected {expected}"
+            )
+    rounded = count_rounded(column, values)
+    if rounded:
+        reading.rounded[name] = reading.rounded.get(name, 0) + rounded
+    return values
+
+
+def _refuse_large(reading: TableReading, block: Array, names: Sequence[str], first: int) -> None:
+    rows, columns = np.nonzero(np.abs(block) > _LARGEST)
+    if len(rows):
+        row = first + int(rows[0])
+        (line, *_), _ = reading.table.find_lines([row])
+        place = SkippedItem(
+            str(reading.table.path),
+            line,
+            f"column {names[columns[0]]!r} is infinite or beyond {_LARGEST:g}"
+            f"{'' if line else f', in row {row + 1}'}; correct it.",
+        )
+        raise DataError(str(place))
+
+
+def _stop_early(reading: TableReading, rows: int) -> None:
+    """Do not collect reasons for a large table that will be refused."""
+    if len(reading.bad) > 1000 and len(reading.bad) > rows / 2:
+        _require_few_skipped(reading, rows, _find_skipped(reading))
+
+
+def _join(blocks: list[Array], width: int) -> Array:
+    """All blocks in one array; each is freed once it is copied."""
+    whole = np.empty((sum(map(len, blocks)), width))
+    first = 0
+    blocks.reverse()
+    while blocks:
+        block = blocks.pop()
+        whole[first : first + len(block)] = block
+        first += len(block)
+    return whole
+
+
+def _find_skipped(reading: TableReading) -> list[SkippedItem]:
+    """All rows that cannot be read, in the order of their lines."""
+    table = reading.table
+    if not reading.bad and not table.count_skipped():
+        return []
+    lines, others = table.find_lines([*reading.bad])
+    mine = [
+        SkippedItem(str(table.path), line, reason)
+        for line, reason in zip(lines, reading.bad.values(), strict=True)
+    ]
+    return sorted([*mine, *others], key=lambda item: item.line or 0)
+
+
+def _select_rows(reading: TableReading, roles: ColumnRoles, values: Array, texts: Texts) -> Rows:
+    """The rows that can be read, with what the report says of them."""
+    import pyarrow
+
+    table = reading.table
+    notes = [*table.notes, *table.describe_reading()]
+    whole = {name: pyarrow.chunked_array(parts) for name, parts in texts.items() if parts}
+    end = _find_end(reading, values, list(whole.values()))
+    if end < len(values):
+        notes.append(f"Left out: {pluralize(len(values) - end, 'empty row')} at the end.")
+    values, whole = values[:end], {name: column[:end] for name, column in whole.items()}
+    times, has_dates = np.zeros(end), False
+    if roles.time and end:
+        times, has_dates, reasons = parse_times(whole[roles.time])
+        for row, reason in reasons.items():
+            reading.bad.setdefault(row, reason)
+    skipped = _find_skipped(reading)
+    bad = np.array(sorted(reading.bad), np.int64)
+    _require_few_skipped(reading, end - len(bad), skipped)
+    if len(bad):
+        keep = np.ones(end, bool)
+        keep[bad] = False
+        values, times = values[keep], times[keep]
+        whole = {name: column.filter(pyarrow.array(keep)) for name, column in whole.items()}
+    return Rows(
+        table.path,
+        table.kind,
+        roles,
+        values,
+        whole[roles.id] if roles.id else None,
+        whole[roles.label] if roles.label else None,
+        times,
+        tuple(skipped),
+        has_dates,
+        (*notes, *describe_columns(reading, roles, values)),
+        _list_options(reading),
+    )
+
+
+def _find_end(reading: TableReading, values: Array, others: Sequence[pa.ChunkedArray]) -> int:
+    """The rows without those at the end in which nothing stands."""
+    end = len(values)
+    while end and np.isnan(values[end - 1]).all() and end - 1 not in reading.bad:
+        if any(column[end - 1].as_py() not in (None, "") for column in others):
+            break
+        end -= 1
+    return end
+
+
+def _require_few_skipped(reading: TableReading, read: int, skipped: Sequence[SkippedItem]) -> None:
+    if len(skipped) <= _MAX_SKIPPED * (read + len(skipped)) and read:
+        return
+    path = reading.table.path
+    if not skipped:
+        raise DataError(f"{path} has no rows of values; give a table with values.")
+    some = ", ".join(str(one.line) for one in skipped[:_SHOWN_LINES])
+    raise DataError(
+        f"{path}: {len(skipped)} of {read + len(skipped)} rows cannot be read "
+        f"(lines {some}{', ...' if len(skipped) > _SHOWN_LINES else ''}), the first: "
+        f"{skipped[0].reason}; correct them."
+    )
+
+
+def _list_options(reading: TableReading) -> dict[str, object]:
+    """What was found out of the notation, to read other files in the same way."""
+    given = {name: reading.options.get(name) for name in ("decimal", "thousands")}
+    if reading.form == NumberFormat() and not any(given.values()):
+        return {}
+    return {"decimal": reading.form.decimal, "thousands": reading.form.thousands}

@@ -1,0 +1,171 @@
+"""Batches to train, calibrate and judge a forecaster by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sluice.sequence.batching.streams import WindowBatches
+from sluice.sequence.data.ragged import Indices
+from sluice.sequence.data.series import Series
+from sluice.sequence.data.splits import Split
+from sluice.sequence.data.targets import NextValues
+from sluice.sequence.errors import DataError
+from sluice.sequence.models import ForecasterConfig
+
+
+def make_next_values(
+    series: Series, config: ForecasterConfig, history: Indices | None = None
+) -> NextValues:
+    """Inputs and targets for a forecaster; missing values stay missing, as it fills them itself.
+
+    Args:
+        series: with the features of the model, in its order.
+        config: of the model.
+        history: as in `NextValues`.
+    """
+    values, columns = series.values, list(config.targets)
+    targets = (
+        values
+        if config.targets == tuple(range(config.features))
+        else replace(values, flat=values.flat[:, columns])
+    )
+    return NextValues(values, targets, config.horizon, config.known, history)
+
+
+def find_places(series: Series, names: Sequence[str]) -> tuple[int, ...]:
+    """The places of some features.
+
+    Raises:
+        DataError: a name that is no feature.
+    """
+    for name in names:
+        if name not in series.features:
+            raise DataError(
+                f"The column {name!r}, known ahead, is none of those that are read: "
+                f"{', '.join(series.features)}."
+            )
+    return tuple(series.features.index(name) for name in names)
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """How windows are cut for a forecaster.
+
+    Attributes:
+        seq_len: steps in a window.
+        batch_size: windows in a batch.
+        seed: for the order.
+    """
+
+    seq_len: int
+    batch_size: int
+    seed: int
+
+    def make_training(self, series: Series, config: ForecasterConfig) -> WindowBatches:
+        """Windows that overlap by three quarters."""
+        return self._make(make_next_values(series, config), once=False)
+
+    def make_held_out(
+        self, part: Series, whole: Series, config: ForecasterConfig
+    ) -> WindowBatches | None:
+        """Windows in which each held-out value is forecast once from each distance.
+
+        The model reads the values before the held-out ones too, as it does when it is used, but
+        they are not forecast. None if there is nothing to forecast.
+
+        Args:
+            part: the part of a split.
+            whole: what was split.
+            config: of the model.
+        """
+        starts = np.sort(whole.values.starts)
+        first = starts[np.searchsorted(starts, part.values.starts, side="right") - 1]
+        history = np.minimum(part.values.starts - first, self.seq_len + config.horizon)
+        longer = replace(part.values, starts=part.values.starts - history)
+        steps = make_next_values(part.with_values(longer), config, history)
+        held = part.values.lengths + np.minimum(history, 1)
+        return self._make(steps, once=True) if (held > 1).any() else None
+
+    def _make(self, steps: NextValues, *, once: bool) -> WindowBatches:
+        stride = max(1, self.seq_len // 4)
+        return WindowBatches(steps, self.seq_len, self.batch_size, self.seed, stride, once)
+
+
+class ForecastSources(NamedTuple):
+    """The batches of a split; `note` says what each held-out part is for."""
+
+    training: WindowBatches
+    validation: WindowBatches
+    test: WindowBatches | None
+    note: str
+
+
+def split_forecasts(
+    series: Series, validation: float, test: float | None, seed: int
+) -> Split[Series]:
+    """A split with a part to judge by, of the size of the validation part if `test` is None.
+
+    Groups that are too few for three parts give two.
+
+    Raises:
+        DataError: as `Series.split`.
+    """
+    if test is not None:
+        return series.split(validation=validation, test=test, seed=seed)
+    try:
+        return series.split(validation=validation, test=validation, seed=seed)
+    except DataError:
+        return series.split(validation=validation, seed=seed)
+
+
+def make_forecaster_config(training: Series, options: Mapping[str, Any]) -> ForecasterConfig:
+    """The configuration for a training part; `options` are its fields, before the defaults.
+
+    Changes are scaled by their own spread, and missing values are marked where there are any.
+    """
+    known = options.get("known", ())
+    names = training.targets
+    targets = tuple(training.features.index(name) for name in names if names != training.features)
+    clash = [training.features[place] for place in known if place in targets]
+    if clash:
+        raise DataError(
+            f"The column {clash[0]!r} is to be forecast, so it cannot be known ahead; leave out "
+            "one of the two."
+        )
+    usual = {
+        "targets": targets,
+        "indicate": bool(np.isnan(training.values.flat).any()),
+        "changes": options.get("from_last", True),
+    }
+    return ForecasterConfig(len(training.features), **(usual | dict(options)))
+
+
+def cut_forecasts(
+    split: Split[Series], whole: Series, plan: WindowPlan, config: ForecasterConfig
+) -> ForecastSources:
+    """Windows of each part.
+
+    Raises:
+        DataError: a part without a step to forecast.
+    """
+    validation = plan.make_held_out(split.validation, whole, config)
+    test = plan.make_held_out(split.test, whole, config)
+    if not (split.train.values.lengths > 1).any() or validation is None:
+        longest = int(whole.values.lengths.max(initial=0))
+        raise DataError(
+            f"The longest series has {longest} steps, too few to train on some and to hold out "
+            "others; give more."
+        )
+    purpose = "The validation part chooses the weights"
+    purpose += " and calibrates the intervals" if config.quantiles else ""
+    judge = (
+        "the figures are of the test part, which nothing was chosen by."
+        if test
+        else "the figures are of it too, as there is no test part."
+    )
+    training = plan.make_training(split.train, config)
+    return ForecastSources(training, validation, test, f"{purpose}; {judge}")
