@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,15 @@ from sluice.sequence.data.formats import find_format, get_formats
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import CheckpointError
-from sluice.sequence.models.language import LanguageModel
+from sluice.sequence.models import (
+    ChoraleModel,
+    Classifier,
+    Forecaster,
+    LanguageModel,
+    Seq2Seq,
+    SequenceModel,
+    Tagger,
+)
 from sluice.sequence.models.shape import SequenceModelConfig
 from sluice.sequence.task import Task, make_task
 from sluice.sequence.vocabulary import END, Vocabulary
@@ -72,6 +80,7 @@ def make_fine_tuning_task(
     >>> task.checkpoint.vocabulary.tokens
     ('b', 'c', 'a')
     """
+    _require_kind(data, base)
     options = {k: v for k, v in asdict(base.model.config).items() if k not in _OF_THE_DATA}
     if "known" in options:
         options["known"] = tuple(base.columns[place] for place in options["known"])
@@ -91,10 +100,43 @@ def make_fine_tuning_task(
         **options,
     )
     checkpoint = adapt_model(base, task.checkpoint)
-    evaluation = dict(task.evaluation_options)
-    if "labels" in evaluation:
-        evaluation["labels"] = checkpoint.labels
-    return replace(task, checkpoint=checkpoint, evaluation_options=cast(Any, evaluation))
+    if "labels" not in task.evaluation_options:
+        return replace(task, checkpoint=checkpoint)
+    counts = task.evaluation_options.get("class_counts", ())
+    counts += (0,) * (len(checkpoint.labels) - len(counts))  # of those that the data lack
+    return replace(
+        task,
+        checkpoint=replace(
+            checkpoint, preprocessing={**checkpoint.preprocessing, "class_counts": list(counts)}
+        ),
+        evaluation_options={
+            **task.evaluation_options,
+            "labels": checkpoint.labels,
+            "class_counts": counts,
+        },
+    )
+
+
+def _require_kind(data: Tokens | Series, base: Checkpoint) -> None:
+    """Refuse data of another kind than the model's."""
+    kinds: tuple[type[SequenceModel], ...] = (Forecaster,)
+    if isinstance(data, Tokens):
+        kinds = (LanguageModel,)
+    elif not isinstance(data, Series):
+        kinds = (Seq2Seq,)
+    elif data.multi_hot:
+        kinds = (ChoraleModel,)
+    elif data.labels is not None:
+        kinds = (Classifier, Tagger)
+    if not isinstance(base.model, kinds):
+        raise _make_kind_error(kinds[0], base)
+
+
+def _make_kind_error(kind: type, base: Checkpoint) -> CheckpointError:
+    return CheckpointError(
+        f"These data train a {kind.__name__}, but the model to train on from is a "
+        f"{type(base.model).__name__}; give data of its kind, or another model."
+    )
 
 
 def _find_statistics(base: Checkpoint) -> FeatureStatistics | None:
@@ -148,10 +190,7 @@ def adapt_model(base: Checkpoint, untrained: Checkpoint) -> Checkpoint:
     """
     model, of = base.model, type(base.model)
     if type(untrained.model) is not of:
-        raise CheckpointError(
-            f"These data train a {type(untrained.model).__name__}, but the model to train on from "
-            f"is a {of.__name__}; give data of its kind, or another model."
-        )
+        raise _make_kind_error(type(untrained.model), base)
     weights = dict(model.state_dict())
     held: dict[str, Any] = {}
     sizes: dict[str, int] = {}
