@@ -192,6 +192,19 @@ def test_the_position_of_an_unknown_word_is_reported() -> None:
         TextCodec(WORDS).encode("to be nought")
 
 
+def test_unknown_words_of_a_prompt_are_named_with_what_is_spelt_alike(tmp_path: Path) -> None:
+    file = tmp_path / "said.txt"
+    file.write_text("the cat sat on the mat .\n" * 9)
+    spelling = TextCodec(load_data(file, unit="words").vocabulary)
+    message = "'cats', word 2 of the text, after 'the', nor 'zebra'; it knows 'cat'.*remove them"
+    with pytest.raises(UnknownTokenError, match=message):
+        spelling.encode("the cats sat zebra cats")
+    assert spelling.decode(spelling.encode("the cat [UNK]")) == "the cat [UNK]"
+    characters = TextCodec(Vocabulary(tuple("abc"), "characters"))
+    with pytest.raises(UnknownTokenError, match="'É', character 2 of the text, after 'a'; remove"):
+        characters.encode("aÉ")
+
+
 @pytest.mark.parametrize("unit", ["words", "subwords"])
 def test_tokens_are_joined_to_the_text_of_a_tokenizer(unit: str, tmp_path: Path) -> None:
     file = tmp_path / "said.txt"

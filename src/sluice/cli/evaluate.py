@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sluice.cli.errors import report_known_errors
+from sluice.cli.errors import fail, report_known_errors
 from sluice.cli.options import CheckpointArgument, Threads
 from sluice.cli.score_display import group_score_tables
+from sluice.cli.usage import refuse_unused
+
+_ORIGINS = "Series"
 
 
 def evaluate(
+    context: typer.Context,
     checkpoint: CheckpointArgument,
     data: Annotated[
         str,
@@ -30,6 +34,38 @@ def evaluate(
             help="Output file: .json for all of it, .csv for the scores.", rich_help_panel="Output"
         ),
     ] = None,
+    period: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Length of a season in steps; default that of the training.",
+            rich_help_panel=_ORIGINS,
+        ),
+    ] = None,
+    held_out: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART",
+            help="Part of each series, at its end, that is forecast; default 0.1.",
+            rich_help_panel=_ORIGINS,
+        ),
+    ] = None,
+    origins: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Maximum number of rows of a series to forecast from; default 100.",
+            rich_help_panel=_ORIGINS,
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Rows between those to forecast from; default as --origins needs.",
+            rich_help_panel=_ORIGINS,
+        ),
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Judge a trained model on held-out data, beside baselines."""
@@ -37,15 +73,22 @@ def evaluate(
         import torch
 
         from sluice.files import require_writable
-        from sluice.report.evaluation import evaluate_model
+        from sluice.report.evaluation import EvaluationSettings, evaluate_model
         from sluice.report.evaluation.evaluation_report import require_report_suffix
         from sluice.sequence import Checkpoint
+        from sluice.sequence.models import Forecaster
 
         torch.set_num_threads(threads or 1)
         if out is not None:
             require_report_suffix(out)
             require_writable(out.parent)
-        report = evaluate_model(Checkpoint.load(checkpoint), data)
+        trained = Checkpoint.load(checkpoint)
+        refuse_unused(context, "series" if isinstance(trained.model, Forecaster) else "other")
+        if origins is not None and stride is not None:
+            fail("--origins and --stride exclude each other; choose one")
+        report = evaluate_model(
+            trained, data, EvaluationSettings(period, held_out, origins, stride)
+        )
         console = Console()
         for note in report.notes:
             console.print(note, highlight=False, soft_wrap=True, markup=False)

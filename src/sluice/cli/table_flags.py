@@ -74,7 +74,31 @@ Sheet = Annotated[
     ),
 ]
 
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        help="How dates are written, as '%d.%m.%Y %H:%M' (default ISO 8601); or unix, unix-ms, "
+        "unix-us or excel for numbers that count from a date.",
+        rich_help_panel=_PANEL,
+    ),
+]
+NoTime = Annotated[
+    bool | None,
+    typer.Option("--no-time", help="Keep the rows in their order.", rich_help_panel=_PANEL),
+]
+Regular = Annotated[
+    str | None,
+    typer.Option(
+        help="Make the times regular by a rule: a step, how rows in one step are joined, what "
+        "empty steps hold, as 'hour:mean,fill=interpolate'.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
 TABLE_FLAGS = (
+    "time_format",
+    "no_time",
+    "regular",
     "decimal",
     "thousands",
     "missing",

@@ -128,7 +128,7 @@ def _run_training(
         job = jobs.build_job(options, place.weights, refuse)
         with own_folder(place.out, "choose another --out"):
             place.prepare(job, options, first, resume=resume, overwrite=overwrite)
-            console.print(job.report, highlight=False, soft_wrap=True)
+            console.print(job.report, highlight=False, soft_wrap=True, markup=False)
             with (
                 TrainingDisplay(console, job.loss_unit, job.sample) as live,
                 _print_warnings(console),

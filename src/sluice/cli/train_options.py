@@ -101,7 +101,8 @@ class TrainOptions:
     time: Annotated[
         str | None,
         typer.Option(
-            help="Column that orders the rows of a series: numbers or dates.",
+            help="Column that orders the rows of a series: numbers or dates; several between "
+            "commas, as date,hour.",
             rich_help_panel=_TABLE,
         ),
     ] = None
@@ -131,6 +132,9 @@ class TrainOptions:
     categories: table_flags.Categories = None
     drop_units: table_flags.DropUnits = None
     sheet: table_flags.Sheet = None
+    time_format: table_flags.TimeFormat = None
+    no_time: table_flags.NoTime = None
+    regular: table_flags.Regular = None
     cell: Annotated[
         str | None,
         typer.Option(

@@ -113,6 +113,10 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "generates": Usage("a language model", ("seed", "length")),
         "other": Usage("a model that generates no text"),
     },
+    "evaluate": {
+        "series": Usage("a model of series", ("period", "held_out", "origins", "stride")),
+        "other": Usage("a model that does not forecast series"),
+    },
     "look": {
         "text": Usage("--text, which is a single sequence"),
         "data": Usage("data from a file", ("sequence",)),

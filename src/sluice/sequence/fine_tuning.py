@@ -21,7 +21,6 @@ from sluice.sequence.models import (
     Classifier,
     Forecaster,
     LanguageModel,
-    Seq2Seq,
     SequenceModel,
     Tagger,
 )
@@ -122,8 +121,6 @@ def _require_kind(data: Tokens | Series, base: Checkpoint) -> None:
     kinds: tuple[type[SequenceModel], ...] = (Forecaster,)
     if isinstance(data, Tokens):
         kinds = (LanguageModel,)
-    elif not isinstance(data, Series):
-        kinds = (Seq2Seq,)
     elif data.multi_hot:
         kinds = (ChoraleModel,)
     elif data.labels is not None:

@@ -20,6 +20,7 @@ from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
 from sluice.sequence.data.targets import StepLabels, SupervisedSequences
+from sluice.sequence.data.token_notes import describe_tokens
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 from sluice.sequence.forecast_sources import (
@@ -231,7 +232,9 @@ def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOp
         if len(ids) < cuts.batch_size or mean > LONG_SEQUENCE
         else cuts.make_buckets
     )
-    return _assemble_task(checkpoint, split, cut)
+    task = _assemble_task(checkpoint, split, cut)
+    notes = describe_tokens(split, cuts.chunk)
+    return replace(task, report="\n".join((task.report, *notes)))
 
 
 def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
@@ -293,7 +296,11 @@ def _make_forecast_task(
         Checkpoint(
             model,
             columns=series.features,
-            preprocessing={**_describe_loading(series), "window": cuts.seq_len},
+            preprocessing={
+                **_describe_loading(series),
+                "window": cuts.seq_len,
+                **({} if period is None else {"period": period}),
+            },
         ),
         sources.training,
         sources.validation,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast, get_args
 
 from sluice.cached import cached_property
 from sluice.extras import MissingExtraError
@@ -20,6 +20,14 @@ PADDING, START, END = 0, 1, 2
 
 _NUM_SPECIAL = 3
 Unit = Literal["tokens", "characters", "words", "subwords"]
+
+
+class Piece(NamedTuple):
+    """A piece of a text: as it stands there, its id, and whether the vocabulary has it."""
+
+    text: str
+    number: int
+    is_known: bool
 
 
 @dataclass(frozen=True)
@@ -89,18 +97,26 @@ class Vocabulary:
         try:
             return self._ids[token]
         except KeyError:
-            raise UnknownTokenError(
-                f"The token {token!r} is not among the {len(self.tokens)} of the vocabulary; "
-                "remove it, or train on data that has it."
-            ) from None
+            raise self._refuse(token) from None
+
+    def _refuse(self, token: str) -> UnknownTokenError:
+        return UnknownTokenError(
+            f"The token {token!r} is not among the {len(self.tokens)} of the vocabulary; "
+            "remove it, or train on data that has it."
+        )
 
     def _find_token(self, number: int) -> str:
         if not _NUM_SPECIAL <= number < len(self):
             raise UnknownTokenError(f"Ids must be from 0 to {len(self) - 1}, got {number}.")
         return self.tokens[number - _NUM_SPECIAL]
 
-    def encode_text(self, text: str) -> list[int]:
+    def encode_text(self, text: str, *, allow_unknown: bool = False) -> list[int]:
         """The ids of a text, such as a prompt.
+
+        Args:
+            text: the text.
+            allow_unknown: use the tokenizer's token for unknown words, if it has one, as where a
+                model is trained.
 
         >>> Vocabulary(tuple("abc"), "characters").encode_text("cab")
         [5, 3, 4]
@@ -110,9 +126,38 @@ class Vocabulary:
             MissingExtraError: words or subwords, and the library tokenizers is not installed.
         """
         if self.tokenizer:
-            encoded = self._tokenizer.encode(text, add_special_tokens=False)
-            return [number + _NUM_SPECIAL for number in encoded.ids]
+            pieces = self.split_text(text)
+            strange = next((one.text for one in pieces if not one.is_known), None)
+            if strange is not None and not allow_unknown:
+                raise self._refuse(strange)
+            return [one.number for one in pieces]
         return self.encode(text if self.unit == "characters" else text.split())
+
+    def split_text(self, text: str) -> list[Piece]:
+        """The pieces of a text, known or not, for a vocabulary with a tokenizer.
+
+        Raises:
+            UnknownTokenError: the tokenizer has no token for what it does not know.
+            MissingExtraError: the library tokenizers is not installed.
+        """
+        try:
+            encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        except Exception as error:  # the library raises plain Exception
+            raise UnknownTokenError(f"The tokenizer refuses the text ({error}).") from None
+        found = []
+        for number, (first, last) in zip(encoded.ids, encoded.offsets, strict=True):
+            piece = text[first:last]
+            is_known = number != self._unknown_id or piece.strip() == self.tokens[number]
+            found.append(Piece(piece, number + _NUM_SPECIAL, is_known))
+        return found
+
+    @cached_property
+    def _unknown_id(self) -> int | None:
+        """The tokenizer's id of unknown words."""
+        model = json.loads(self.tokenizer).get("model", {})
+        number: int | None = model.get("unk_id")
+        token = model.get("unk_token")
+        return self._tokenizer.token_to_id(token) if token else number
 
     def decode_text(self, ids: Iterable[int]) -> str:
         """The text of `ids`, without `PADDING`, `START` and `END`.
@@ -152,7 +197,7 @@ class Vocabulary:
         """
         try:
             kept = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SequenceError(f"A vocabulary must be a JSON list of strings ({error}).") from None
         if isinstance(kept, list):
             kept = {"tokens": kept}

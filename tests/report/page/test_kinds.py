@@ -328,7 +328,12 @@ def test_numbers_that_the_loss_cannot_hold(tmp_path: Path) -> None:
 
 def test_a_text_of_which_nothing_is_known(tmp_path: Path) -> None:
     path, _ = save_text(tmp_path, "words")
-    message = sentence(run("look", path, "--text", "alpha beta", "--out", tmp_path / "x.html"))
+    out, file = ("--out", tmp_path / "x.html"), tmp_path / "new.txt"
+    message = sentence(run("look", path, "--text", "alpha beta", *out))
+    assert "does not know 'alpha', word 1 of the text, nor 'beta'" in message
+    file.write_text("alpha beta")
+    message = sentence(run("look", path, file, *out))
     assert "the model knows none of the 2 words of this text" in message
-    facts = load_inputs(path, text="Tyger tree").facts
+    file.write_text("Tyger tree")
+    facts = load_inputs(path, file).facts
     assert facts["unknown tokens"] == "1 of 3, read as [UNK]"

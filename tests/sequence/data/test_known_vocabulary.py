@@ -62,7 +62,7 @@ def test_times_are_in_order_beside_their_steps(tmp_path: Path) -> None:
     assert part.values[0].tolist() == [[2.0]]
     assert isinstance(dated, Series) and dated.times is not None
     assert [str(one) for one in dated.times[0]] == [
-        "2025-02-28T00:00:00.000", "2025-03-01T12:30:00.000",
+        "2025-02-28T00:00:00.000000", "2025-03-01T12:30:00.000000",
     ]  # fmt: skip
     numbers.write_text("x\n1\n2\n")
     bare = load_data(numbers)

@@ -10,7 +10,14 @@ class EvaluationSettings:
     """Choices that a kind of model may need.
 
     Attributes:
-        period: the length of a season in steps, for the baselines of a forecast.
+        period: the length of a season in steps, for the baselines of a forecast; default that of
+            the training.
+        held_out: the part of each series, at its end, that is forecast; default a tenth.
+        origins: forecast from at most so many rows of a series; default 100.
+        stride: forecast from every so many rows, in place of `origins`.
     """
 
     period: int | None = None
+    held_out: float | None = None
+    origins: int | None = None
+    stride: int | None = None

@@ -17,7 +17,7 @@ from sluice.report.domains import (
     get_domains,
 )
 from sluice.report.model_data.model_data import ModelData
-from sluice.sequence import Checkpoint, DataError, Tokens, Vocabulary, load_data
+from sluice.sequence import Checkpoint, DataError, TextCodec, Tokens, Vocabulary, load_data
 from sluice.sequence.data.formats import find_format, list_files
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.readers.encodings import open_text, scan_text
@@ -86,6 +86,8 @@ def load_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) 
     """A text given in place of data: it goes on, unless training's own sequences are such."""
     vocabulary = checkpoint.vocabulary
     domain = find_domain_of_vocabulary(vocabulary)
+    if vocabulary.tokenizer:
+        TextCodec(vocabulary).encode(text)  # refuses unknown words, which files may have
     ids = RaggedArray.of([encode_lines(vocabulary, text)], find_id_dtype(vocabulary))
     goes_on = domain is None and options.get("per") != "line"
     return ModelData(

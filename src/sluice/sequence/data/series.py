@@ -38,8 +38,9 @@ class Series:
         groups: the group of each sequence, which a split keeps together.
         predefined_split: the indices of "train", "validation" and "test", if the files give them.
         load_report: what was read and what was skipped.
-        times: the time of each step, (steps,), float64 or datetime64; None without such a column.
-        time_name: the name of that column.
+        times: the time of each step, (steps,), int64, float64 or datetime64 (UTC if there is a
+            zone); None without such a column.
+        time_name: the name of that column, or of several between blanks.
         time_zone: in which its dates are written, as in `clocks.find_zone`; empty without one.
         time_format: how they are written, as in `clocks.format_time`; empty for ISO 8601.
         load_options: the format ("kind") and the options that `load_data` read it with.

@@ -67,7 +67,7 @@ def forecast_series(
     """
     model = require_forecaster(checkpoint)
     config, window = model.config, get_window(checkpoint)
-    _require_features(checkpoint, series)
+    require_features(checkpoint, series)
     if not len(series):
         raise DataError("There is no series to forecast; give rows.")
     histories = [split_history(series, place, config.targets) for place in range(len(series))]
@@ -115,7 +115,8 @@ def select_series(series: Series, names: Iterable[str]) -> Series:
     return series.select([places[name] for name in wanted])
 
 
-def _require_features(checkpoint: Checkpoint, series: Series) -> None:
+def require_features(checkpoint: Checkpoint, series: Series) -> None:
+    """Refuse series with other features than the model's, or in another order."""
     features, columns = checkpoint.model.config.features, checkpoint.columns
     if len(series.features) != features or (columns and series.features != columns):
         raise DataError(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sluice.cached import cached_property
 from sluice.sequence.errors import UnknownTokenError
 from sluice.sequence.vocabulary import Vocabulary
+
+_SHOWN, _NEAR = 8, 2
+"""Unknown tokens, and known ones of similar spelling, that a message names."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,34 @@ class TextCodec:
             UnknownTokenError: a token that is not in the vocabulary, with its place.
         """
         if self.vocabulary.tokenizer:
-            return self.vocabulary.encode_text(text)
+            pieces = self.vocabulary.split_text(text)
+            self._require_known([one.text for one in pieces], [one.is_known for one in pieces])
+            return [one.number for one in pieces]
         tokens = text.split() if self.separator else [*text]
-        for place, token in enumerate(tokens):
-            if token not in self.vocabulary:
-                kind = "word" if self.separator else "character"
-                before = self.separator.join(tokens[max(place - 12, 0) : place])
-                after = f", after {before!r}" if before else ""
-                raise UnknownTokenError(
-                    f"The model does not know {token!r}, {kind} {place + 1} of the text{after}; "
-                    "remove it."
-                )
+        self._require_known(tokens, [token in self.vocabulary for token in tokens])
         return self.vocabulary.encode(tokens)
+
+    def _require_known(self, tokens: Sequence[str], known: Sequence[bool]) -> None:
+        """Refuse unknown tokens: all of them, the place of the first, and what is spelt alike."""
+        if all(known):
+            return
+        place = known.index(False)
+        strange = dict.fromkeys(
+            t for t, is_known in zip(tokens, known, strict=True) if not is_known
+        )
+        first, *others = map(repr, strange)
+        kind = "character" if self.is_character_level else "word"
+        between = " " if self.vocabulary.unit == "words" else self.separator
+        before = between.join(tokens[max(place - 12, 0) : place])
+        after = f", after {before!r}" if before else ""
+        more = f", nor {', '.join(others[:_SHOWN])}" if others else ""
+        more += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        near = difflib.get_close_matches(tokens[place], self.vocabulary.tokens, _NEAR)
+        hint = f"; it knows {' and '.join(map(repr, near))}" if near else ""
+        raise UnknownTokenError(
+            f"The model does not know {first}, {kind} {place + 1} of the text{after}{more}{hint}; "
+            f"remove {'them' if others else 'it'}."
+        )
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, without `PADDING`, `START` and `END`."""

@@ -1,8 +1,14 @@
+import hashlib
+import json
+import os
+import random
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,3 +129,128 @@ def test_large_files_are_encoded_to_the_disk(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert isinstance(read_text([text]).ids.flat, np.memmap)
     assert [one.name for one in (tmp_path / "xdg").iterdir()] == ["sluice"]
+
+
+def test_an_edit_that_keeps_size_and_time_is_seen(text: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kept"
+    load(text, cache)
+    times = (text.stat().st_atime_ns, text.stat().st_mtime_ns)
+    text.write_text(text.read_text().replace("line 7\n", "enil 7\n"))
+    os.utime(text, ns=times)
+    assert same(load(text, cache), read_text([text], per="line"))
+
+
+def change_ends(content: dict[str, Any], home: Path) -> None:
+    ends = np.fromfile(home / "ends.bin", "<i8")
+    ends[-1] = 2**62
+    ends.tofile(home / "ends.bin")
+
+
+def change_order(content: dict[str, Any], home: Path) -> None:
+    ends = np.fromfile(home / "ends.bin", "<i8")
+    ends[[3, 4]] = ends[[4, 3]]
+    ends.tofile(home / "ends.bin")
+
+
+def change_ids(content: dict[str, Any], home: Path) -> None:
+    ids = np.fromfile(home / "ids.bin", np.uint8)
+    ids[100] = 255
+    ids.tofile(home / "ids.bin")
+
+
+def change_metadata(**new: object) -> Callable[[dict[str, Any], Path], None]:
+    return lambda content, home: content["about"].update(new)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_ends,
+        change_order,
+        change_ids,
+        change_metadata(dtype="|O"),
+        change_metadata(dtype="<f8"),
+        change_metadata(counts={"a.txt": -1}),
+        change_metadata(counts={"a.txt": 2**62}),
+        change_metadata(vocabulary="[]"),
+        change_metadata(vocabulary="[" * 100_000),
+        change_metadata(refused=[[1, 2]]),
+        change_metadata(notes=None),
+    ],
+)
+def test_a_hostile_cache_with_right_hashes_is_not_believed(
+    text: Path, tmp_path: Path, change: Callable[[dict[str, Any], Path], None]
+) -> None:
+    cache = tmp_path / "kept"
+    load(text, cache)
+    (home,) = cache.iterdir()
+    content = json.loads((home / "about.json").read_text())["content"]
+    change(content, home)
+    for name in ("ids", "ends"):
+        found = hashlib.sha256((home / f"{name}.bin").read_bytes()).hexdigest()
+        content["hashes"][name] = found
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (home / "about.json").write_text(json.dumps({"content": content, "hash": digest}))
+    seen: list[LoadProgress] = []
+    assert same(load(text, cache, seen), read_text([text], per="line")) and seen
+    assert load(text, cache, seen := []) and not seen
+
+
+@pytest.mark.parametrize("name", ["ids.bin", "ends.bin", "about.json"])
+def test_one_flipped_bit_is_seen(text: Path, tmp_path: Path, name: str) -> None:
+    cache, draw = tmp_path / "kept", random.Random(0)
+    load(text, cache)
+    (home,) = cache.iterdir()
+    for _ in range(5):
+        content = bytearray((home / name).read_bytes())
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        (home / name).write_bytes(content)
+        assert same(load(text, cache), read_text([text], per="line"))
+
+
+def test_pipes_in_a_cache_do_not_hang(text: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kept"
+    load(text, cache)
+    (home,) = cache.iterdir()
+    for name in ("lock", "ids.bin", "about.json"):
+        (home / name).unlink()
+        os.mkfifo(home / name)
+    assert same(load(text, cache), read_text([text], per="line"))
+
+
+def test_a_cache_in_a_folder_that_cannot_be_written_is_read(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "kept"
+    load(text, cache)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    monkeypatch.setattr(Path, "mkdir", None)
+    seen: list[LoadProgress] = []
+    assert load(text, cache, seen) and not seen
+
+
+def test_a_full_disk_leaves_nothing(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(
+        DataError, match=r"No space left on device; name another folder with cache="
+    ):
+        load(text, tmp_path / "kept")
+    (home,) = (tmp_path / "kept").iterdir()
+    assert [one.name for one in home.iterdir()] == ["lock"]
+
+
+def test_leftovers_of_a_killed_write_are_removed(text: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kept"
+    load(text, cache)
+    (home,) = cache.iterdir()
+    (home / "about.json").unlink()
+    (home / ".about.json.x7").write_text("{")
+    load(text, cache)
+    assert sorted(one.name for one in home.iterdir()) == [
+        "about.json", "ends.bin", "ids.bin", "lock",
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from sluice.extras import MissingExtraError
-from sluice.sequence import DataError, StreamBatches, Vocabulary
+from sluice.sequence import DataError, StreamBatches, UnknownTokenError, Vocabulary
 from sluice.sequence.data.readers.text import read_text
 from sluice.sequence.data.report import LoadProgress
 
@@ -57,7 +57,9 @@ def test_words_and_subwords(poem: Path) -> None:
     decoded = words.vocabulary.decode(words.ids[0].tolist())
     assert decoded[:6] == ["Tyger", "Tyger", ",", "burning", "bright", ","]
     assert decoded.count("\n") == 3 * POEM.count("\n") and "[UNK]" not in decoded
-    assert words.vocabulary.encode_text("Tyger lamb") == [
+    with pytest.raises(UnknownTokenError, match="'lamb' is not among the 14"):
+        words.vocabulary.encode_text("Tyger lamb")
+    assert words.vocabulary.encode_text("Tyger lamb", allow_unknown=True) == [
         words.vocabulary.encode(["Tyger"])[0],
         words.vocabulary.encode(["[UNK]"])[0],
     ]

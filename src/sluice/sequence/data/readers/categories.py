@@ -14,7 +14,6 @@ from sluice.sequence.data.readers.numbers import (
 )
 from sluice.sequence.data.readers.table import Table
 from sluice.sequence.data.readers.table_options import (
-    ColumnRoles,
     TableOptions,
     sort_naturally,
 )
@@ -24,6 +23,7 @@ from sluice.sequence.data.readers.table_reading import (
     find_form,
     is_numeric,
 )
+from sluice.sequence.data.readers.table_times import find_roles
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def add_categories(tables: Sequence[Table], options: TableOptions) -> TableOptio
     inputs = list(options.get("inputs") or ())
     if not inputs:
         reading = TableReading(tables[0], options)
-        roles = ColumnRoles.from_options(options)
+        roles, _ = find_roles(tables[0], options)
         reading.form = find_form(reading, roles)
         numeric = [
             name

@@ -13,9 +13,13 @@ import numpy as np
 from sluice.sequence.data.ragged import Array, Indices, RaggedArray
 from sluice.sequence.data.readers.numbers import is_missing
 from sluice.sequence.data.readers.table_options import ColumnRoles, LabelPer, sort_naturally
+from sluice.sequence.data.readers.times import ParsedTimes
+from sluice.sequence.data.regular import make_regular
 from sluice.sequence.data.report import LoadReport, SkippedItem, pluralize
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import split_from_names
+from sluice.sequence.data.time_findings import describe_steps
+from sluice.sequence.data.time_order import RowOrder, order_rows
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,9 +29,8 @@ if TYPE_CHECKING:
 class Rows(NamedTuple):
     """The rows of one file that could be read.
 
-    `values` are (rows, inputs) float64, `ids` and `labels` a column of text or None, `times`
-    float64, seconds since 1970 if `has_dates`; `notes` are what was assumed of the file, `options`
-    what was found out of its notation.
+    `values` are (rows, inputs) float64, `ids` and `labels` a column of text or None; `notes` are
+    what was assumed of the file, `options` what was found out of its notation.
     """
 
     path: Path
@@ -36,26 +39,20 @@ class Rows(NamedTuple):
     values: Array
     ids: pa.ChunkedArray | None
     labels: pa.ChunkedArray | None
-    times: Array
+    times: ParsedTimes | None
     skipped_items: tuple[SkippedItem, ...] = ()
-    has_dates: bool = False
     notes: tuple[str, ...] = ()
     options: Mapping[str, object] = MappingProxyType({})
 
 
-class _RowOrder(NamedTuple):
-    """The rows of each series in order of time: indices (None as they stand), names and ends."""
-
-    rows: Indices | None
-    names: tuple[str, ...]
-    ends: Indices
-
-
-def to_series(tables: Sequence[Rows], label_per: LabelPer | None) -> Series:
-    """Series from the rows of files of the same columns.
+def to_series(
+    tables: Sequence[Rows], label_per: LabelPer | None, regular: str | None = None
+) -> Series:
+    """Series from the rows of files of the same columns, made regular by a rule.
 
     Raises:
-        DataError: files of different columns, or no series left.
+        DataError: files of different columns or times, times that give no order, no series left,
+            or a rule that cannot be followed.
     """
     first = tables[0]
     for table in tables[1:]:
@@ -63,7 +60,16 @@ def to_series(tables: Sequence[Rows], label_per: LabelPer | None) -> Series:
             raise DataError(
                 f"{table.path} has other columns than {first.path}; load the files separately."
             )
-    order = _order_rows(tables)
+    names, codes = _number_series(tables)
+    times = _join_times(tables)
+    try:
+        order = (
+            order_rows(codes, names)
+            if times is None
+            else order_rows(codes, names, times.values, times.zone, times.pattern)
+        )
+    except DataError as error:
+        raise DataError(f"{first.path}: {error}") from None
     values = first.values if len(tables) == 1 else np.concatenate([one.values for one in tables])
     values = values if order.rows is None else values[order.rows]
     starts = np.concatenate((np.zeros(1, np.int64), order.ends[:-1]))
@@ -71,28 +77,49 @@ def to_series(tables: Sequence[Rows], label_per: LabelPer | None) -> Series:
         first.roles.inputs,
         RaggedArray(values, starts, order.ends),
         targets=first.roles.target,
-        names=order.names,
-        times=_order_times(tables, order, starts),
-        time_name=first.roles.time or "",
+        names=names,
+        times=_order_times(times, order, starts),
+        time_name=" ".join(first.roles.time),
+        time_zone=times.zone if times else "",
+        time_format=times.pattern if times else "",
         load_options={name: value for one in tables for name, value in one.options.items()},
         predefined_split=split_from_names([table.path for table in tables])
-        if len(order.names) == len(tables)
+        if len(names) == len(tables)
         else {},
     )
     refused = [one for table in tables for one in table.skipped_items]
     if first.roles.label is not None:
         series, skipped = _attach_labels(series, order, label_per, tables)
         refused += skipped
-    return replace(series, load_report=_build_report(series, tables, tuple(refused)))
+    notes = order.notes
+    if series.times is not None:
+        found = describe_steps(series.times, series.names, series.time_zone, series.time_format)
+        notes += found if regular is None else ()
+    if regular is not None:
+        series, made = make_regular(series, regular)
+        notes += made
+    return replace(series, load_report=_build_report(series, tables, tuple(refused), notes))
 
 
-def _order_rows(tables: Sequence[Rows]) -> _RowOrder:
-    names, codes = _number_series(tables)
-    times = np.concatenate([table.times for table in tables])
-    rows = np.lexsort((times, codes))
-    in_order = bool((rows[1:] > rows[:-1]).all())
-    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
-    return _RowOrder(None if in_order else rows, names, ends)
+def _join_times(tables: Sequence[Rows]) -> ParsedTimes | None:
+    """The times of all files; those of different zones are given back in UTC."""
+    times = [table.times for table in tables if table.times is not None]
+    if not times:
+        return None
+    first = times[0]
+    for table in tables:
+        one = table.times
+        if one is None or (one.values.dtype.kind == "M", bool(one.zone)) != (
+            first.values.dtype.kind == "M",
+            bool(first.zone),
+        ):
+            raise DataError(
+                f"{table.path} has other times than {tables[0].path} (numbers, dates, or dates "
+                "with an offset); load the files separately."
+            )
+    zone = first.zone if all(one.zone == first.zone for one in times) else "UTC"
+    whole = first.values if len(times) == 1 else np.concatenate([one.values for one in times])
+    return ParsedTimes(whole, zone=zone, pattern=first.pattern)
 
 
 def _number_series(tables: Sequence[Rows]) -> tuple[tuple[str, ...], Indices]:
@@ -120,19 +147,16 @@ def _encode(column: pa.ChunkedArray) -> tuple[Indices, list[str]]:
     return np.asarray(found.indices, np.int64), found.dictionary.to_pylist()
 
 
-def _order_times(tables: Sequence[Rows], order: _RowOrder, starts: Indices) -> RaggedArray | None:
-    """The times of all steps: dates if every file has dates; None without a column of times."""
-    if tables[0].roles.time is None:
+def _order_times(times: ParsedTimes | None, order: RowOrder, starts: Indices) -> RaggedArray | None:
+    """The times of all steps; None without a column of times."""
+    if times is None:
         return None
-    times = np.concatenate([table.times for table in tables])
-    times = times if order.rows is None else times[order.rows]
-    if all(table.has_dates for table in tables):
-        times = np.round(times * 1e3).astype("datetime64[ms]")
-    return RaggedArray(times, starts, order.ends)
+    values = times.values if order.rows is None else times.values[order.rows]
+    return RaggedArray(values, starts, order.ends)
 
 
 def _attach_labels(
-    series: Series, order: _RowOrder, per: LabelPer | None, tables: Sequence[Rows]
+    series: Series, order: RowOrder, per: LabelPer | None, tables: Sequence[Rows]
 ) -> tuple[Series, list[SkippedItem]]:
     """Add labels; with one label per series, series with none or several are skipped."""
     import pyarrow
@@ -147,7 +171,11 @@ def _attach_labels(
     flat = flat if order.rows is None else flat[order.rows]
     steps = replace(series.values, flat=flat)
     found = [np.unique(one[one > 0]) for one in steps]
-    one_each = len(found) > 1 and all(len(one) == 1 for one in found)
+    one_each = len(found) > 1 and (
+        all(len(one) == 1 for one in found)
+        # Some series without any label, the others with the same one at every step.
+        or (flat.any() and all(len(np.unique(one)) == 1 for one in steps))
+    )
     if per == "step" or (per is None and not one_each):
         return replace(series, labels=steps, classes=classes), []
     source = str(tables[0].path if len(tables) == 1 else tables[0].path.parent)
@@ -172,7 +200,7 @@ def _merge_notes(tables: Sequence[Rows]) -> list[str]:
     """The notes on all files; one that is not on all of them says on which it is."""
     files: dict[str, list[str]] = {}
     for table in tables:
-        for note in table.notes:
+        for note in (*table.notes, *(table.times.notes if table.times else ())):
             files.setdefault(note, []).append(table.path.name)
     return [
         note if len(names) == len(tables) else f"{note} ({_name_files(names)})"
@@ -185,7 +213,10 @@ def _name_files(names: Sequence[str]) -> str:
 
 
 def _build_report(
-    series: Series, tables: Sequence[Rows], skipped_items: tuple[SkippedItem, ...]
+    series: Series,
+    tables: Sequence[Rows],
+    skipped_items: tuple[SkippedItem, ...],
+    time_notes: tuple[str, ...],
 ) -> LoadReport:
     shortest, longest = series.values.lengths.min(), series.values.lengths.max()
     named = tables[0].path.name if len(tables) == 1 else pluralize(len(tables), "file")
@@ -195,12 +226,13 @@ def _build_report(
     notes = [f"Inputs: {', '.join(series.features)}."]
     for role, names in (
         ("Targets", series.targets),
-        ("Ordered by", (tables[0].roles.time,)),
+        ("Ordered by", tables[0].roles.time),
         ("Series by", (tables[0].roles.id,)),
     ):
         if any(names):
             notes.append(f"{role}: {', '.join(filter(None, names))}.")
     notes += _merge_notes(tables)
+    notes += time_notes
     if series.labels is not None:
         notes.append(f"Classes, one per {per}: {', '.join(series.classes)}.")
     if missing:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from sluice.files import StrPath
+
 _SAMPLE = 1 << 16
 _CHANCE = re.compile(rb"[\xC4-\xDF][\x84\x85\x91-\x97\x9B\xAB\xBB]")
 """Pairs that are UTF-8 as well as a letter and a quotation mark in Windows-1252."""
@@ -42,14 +44,15 @@ class Survey(NamedTuple):
     sample: bytes
 
 
-class _Line(NamedTuple):
+class _LineSurvey(NamedTuple):
     valid: int
     invalid: int
     raw: bytes
 
 
-def survey_bytes(path: Path, chunk: int) -> Survey:
+def survey_bytes(path: StrPath, chunk: int) -> Survey:
     """Count what is UTF-8 and what is not, line by line; at most `chunk` bytes are in memory."""
+    path = Path(path)
     valid = invalid = longest = 0
     first: bool | None = None
     change: tuple[int, bool] | None = None
@@ -69,7 +72,7 @@ def survey_bytes(path: Path, chunk: int) -> Survey:
     return Survey(path.stat().st_size, valid, invalid, found, bytes(sample))
 
 
-def _read_lines(path: Path, chunk: int) -> Iterator[_Line]:
+def _read_lines(path: StrPath, chunk: int) -> Iterator[_LineSurvey]:
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     valid, invalid, raw = 0, 0, b""
     with path.open("rb") as file:
@@ -82,18 +85,18 @@ def _read_lines(path: Path, chunk: int) -> Iterator[_Line]:
             valid, invalid = valid + len(beyond) - escaped, invalid + escaped
             raw = raw or piece
             if ends and raw:
-                yield _Line(valid, invalid, raw)
+                yield _LineSurvey(valid, invalid, raw)
                 decoder.reset()
                 valid, invalid, raw = 0, 0, b""
             if not piece:
                 return
 
 
-def locate_invalid_byte(path: Path, encoding: str, chunk: int) -> str:
+def locate_invalid_byte(path: StrPath, encoding: str, chunk: int) -> str:
     """The first byte that cannot be read in an encoding: its line, its place and its value."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, before = 1, 0
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         while True:
             piece = file.read(chunk)
             before += len(piece)

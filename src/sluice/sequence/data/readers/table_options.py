@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
 from sluice.sequence.errors import DataError
 
 LabelPer = Literal["sequence", "step"]
-_DEFAULT_NAMES = {
-    "id": ("id", "series_id", "unique_id", "series"),
-    "time": ("time", "date", "datetime", "timestamp", "ds"),
-    "label": ("label", "class"),
-}
+_ID_NAMES = ("id", "series_id", "unique_id", "series")
+_LABEL_NAMES = ("label", "class")
 
 
 class TableOptions(TypedDict, total=False):
@@ -25,8 +22,12 @@ class TableOptions(TypedDict, total=False):
         target: the column or columns to forecast, which are inputs too; default all inputs.
         id: the column that separates several series in a file; default a column named id,
             series_id, unique_id or series, if there is one.
-        time: the column that orders the steps, of numbers or ISO dates; default a column named
-            time, date, datetime, timestamp or ds.
+        time: the column or columns that order the steps, of numbers or dates, in a list or between
+            commas; default those that are certain by name and content.
+        time_format: of dates that are not ISO 8601, as of `strptime`; or "unix", "unix-ms",
+            "unix-us" or "excel" for numbers that count from a date.
+        no_time: keep the rows in their order, whatever the columns hold.
+        regular: make the times regular by a rule such as "hour:mean", see `make_regular`.
         label: the column with the class of each row or sequence; default one named label or class.
         label_per: "sequence" or "step"; default "sequence" if no sequence has two labels.
         categories: columns of text to read as inputs, one of 0 and 1 for each value (one-hot).
@@ -41,7 +42,10 @@ class TableOptions(TypedDict, total=False):
     inputs: Sequence[str] | None
     target: str | Sequence[str] | None
     id: str | None
-    time: str | None
+    time: str | Sequence[str] | None
+    time_format: str | None
+    no_time: bool
+    regular: str | None
     label: str | None
     label_per: LabelPer | None
     categories: Sequence[str] | None
@@ -58,7 +62,7 @@ class ColumnRoles:
     inputs: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     id: str | None = None
-    time: str | None = None
+    time: tuple[str, ...] = ()
     label: str | None = None
 
     @classmethod
@@ -78,8 +82,7 @@ class ColumnRoles:
             tuple(options.get("inputs") or ()),
             normalise_names(options.get("target")),
             options.get("id"),
-            options.get("time"),
-            options.get("label"),
+            label=options.get("label"),
         )
 
     def resolve(self, columns: Sequence[str], numeric: Sequence[str]) -> ColumnRoles:
@@ -88,32 +91,33 @@ class ColumnRoles:
         Raises:
             DataError: a column that does not exist, or no numeric column.
         """
-        for name in (*self.inputs, *self.target, self.id, self.time, self.label):
+        for name in (*self.inputs, *self.target, self.id, *self.time, self.label):
             if name is not None and find_column(name, columns) is None:
                 raise DataError(f"column must be one of {', '.join(columns)}, got {name!r}.")
         inputs = self.inputs or self.resolve_inputs(columns, numeric)
         inputs += tuple(name for name in self.target if name not in inputs)
         if not inputs:
             raise DataError(f"None of the columns {', '.join(columns)} is numeric.")
-        roles = self._find_roles(columns)
-        return ColumnRoles(inputs, self.target, **roles)
+        return replace(self.with_defaults(columns), inputs=inputs)
 
     def resolve_inputs(self, columns: Sequence[str], numeric: Sequence[str]) -> tuple[str, ...]:
         """The numeric columns without another role."""
-        others = self._find_roles(columns).values()
+        roles = self.with_defaults(columns)
+        others = {roles.id, *roles.time, roles.label}
         return tuple(name for name in numeric if name not in others)
 
-    def _find_roles(self, columns: Sequence[str]) -> dict[str, str | None]:
-        """The columns of ids, times and labels, as named or by their usual names."""
-        return {
-            role: getattr(self, role) or _find_default(names, columns)
-            for role, names in _DEFAULT_NAMES.items()
-        }
+    def with_defaults(self, columns: Sequence[str]) -> ColumnRoles:
+        """The columns of ids and labels, as named or by their usual names."""
+        return replace(
+            self,
+            id=self.id or _find_default(_ID_NAMES, columns),
+            label=self.label or _find_default(_LABEL_NAMES, columns),
+        )
 
     @property
     def role_columns(self) -> set[str | None]:
         """All columns that have a role; an input `kind=a` is one here."""
-        return {*self.inputs, self.id, self.time, self.label}
+        return {*self.inputs, self.id, *self.time, self.label}
 
 
 def _find_default(names: Sequence[str], columns: Sequence[str]) -> str | None:

@@ -57,7 +57,7 @@ class TableReading:
 def find_form(reading: TableReading, roles: ColumnRoles) -> NumberFormat:
     """How numbers are written in the columns that may be inputs."""
     table, options = reading.table, reading.options
-    others = {roles.id, roles.time, roles.label, *table.left_out}
+    others = {roles.id, *roles.time, roles.label, *table.left_out}
     asked = {find_column(name, [*table.types]) for name in roles.inputs}
     known = {
         name: [cell for cell in cells if not is_missing(cell, reading.missing)]

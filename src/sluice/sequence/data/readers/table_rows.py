@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +30,9 @@ from sluice.sequence.data.readers.table_reading import (
     require_numbers,
     suggest_columns,
 )
-from sluice.sequence.data.readers.time_column import parse_times
+from sluice.sequence.data.readers.table_times import find_roles, get_time_options
+from sluice.sequence.data.readers.time_parts import combine_times
+from sluice.sequence.data.readers.times import ParsedTimes
 from sluice.sequence.data.report import SkippedItem, pluralize
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
@@ -50,7 +53,8 @@ def read_tables(tables: Sequence[Table], options: TableOptions) -> Series:
         DataError: as `read_rows`, or files of different columns.
     """
     options = add_categories(tables, options)
-    return to_series([read_rows(table, options) for table in tables], options.get("label_per"))
+    rows = [read_rows(table, options) for table in tables]
+    return to_series(rows, options.get("label_per"), options.get("regular"))
 
 
 def read_rows(table: Table, options: TableOptions) -> Rows:
@@ -63,7 +67,7 @@ def read_rows(table: Table, options: TableOptions) -> Rows:
     reading = TableReading(table, options)
     columns = [name for name in table.types if name not in table.left_out]
     try:
-        roles = ColumnRoles.from_options(options)
+        roles, note = find_roles(table, options)
         reading.form = find_form(reading, roles)
         numeric = [name for name in columns if is_numeric(reading, name)]
         roles = roles.resolve([*table.types], numeric)
@@ -73,7 +77,7 @@ def read_rows(table: Table, options: TableOptions) -> Rows:
         raise DataError(f"{table.path}: {error}{hint}") from None
     blocks, texts = _read_blocks(reading, roles)
     values = _join(blocks, len(roles.inputs))
-    return _select_rows(reading, roles, values, texts)
+    return _select_rows(reading, roles, values, texts, note)
 
 
 Texts = dict[str, list["pa.Array"]]
@@ -83,7 +87,7 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
     """The inputs, (rows, inputs) float64, and the columns with other roles, in blocks."""
     names = [*reading.table.types]
     sources = {name: find_column(name, names) or name for name in roles.inputs}
-    others = [name for name in (roles.id, roles.time, roles.label) if name is not None]
+    others = [name for name in (roles.id, *roles.time, roles.label) if name is not None]
     blocks: list[Array] = []
     texts: Texts = {name: [] for name in others}
     numbers = _list_missing_numbers(reading.missing)
@@ -193,7 +197,9 @@ def _find_skipped(reading: TableReading) -> list[SkippedItem]:
     return sorted([*mine, *others], key=lambda item: item.line or 0)
 
 
-def _select_rows(reading: TableReading, roles: ColumnRoles, values: Array, texts: Texts) -> Rows:
+def _select_rows(
+    reading: TableReading, roles: ColumnRoles, values: Array, texts: Texts, note: str
+) -> Rows:
     """The rows that can be read, with what the report says of them."""
     import pyarrow
 
@@ -204,18 +210,18 @@ def _select_rows(reading: TableReading, roles: ColumnRoles, values: Array, texts
     if end < len(values):
         notes.append(f"Left out: {pluralize(len(values) - end, 'empty row')} at the end.")
     values, whole = values[:end], {name: column[:end] for name, column in whole.items()}
-    times, has_dates = np.zeros(end), False
+    times = None
     if roles.time and end:
-        times, has_dates, reasons = parse_times(whole[roles.time])
-        for row, reason in reasons.items():
-            reading.bad.setdefault(row, reason)
+        times = _read_times(reading, {name: whole[name] for name in roles.time})
+    notes += [note] if note else []
     skipped = _find_skipped(reading)
     bad = np.array(sorted(reading.bad), np.int64)
     _require_few_skipped(reading, end - len(bad), skipped)
     if len(bad):
         keep = np.ones(end, bool)
         keep[bad] = False
-        values, times = values[keep], times[keep]
+        values = values[keep]
+        times = times and replace(times, values=times.values[keep])
         whole = {name: column.filter(pyarrow.array(keep)) for name, column in whole.items()}
     return Rows(
         table.path,
@@ -226,10 +232,20 @@ def _select_rows(reading: TableReading, roles: ColumnRoles, values: Array, texts
         whole[roles.label] if roles.label else None,
         times,
         tuple(skipped),
-        has_dates,
         (*notes, *describe_columns(reading, roles, values)),
-        _list_options(reading),
+        {**_list_options(reading), **({"time": [*roles.time]} if roles.time else {})},
     )
+
+
+def _read_times(reading: TableReading, columns: Mapping[str, pa.ChunkedArray]) -> ParsedTimes:
+    """The times of all rows; those without one are noted as bad."""
+    try:
+        times = combine_times(columns, get_time_options(reading.table, reading.options))
+    except DataError as error:
+        raise reading.fail(str(error)) from None
+    for row, reason in times.bad.items():
+        reading.bad.setdefault(row, reason)
+    return times
 
 
 def _find_end(reading: TableReading, values: Array, others: Sequence[pa.ChunkedArray]) -> int:

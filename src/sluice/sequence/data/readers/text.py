@@ -14,6 +14,7 @@ from sluice.files import StrPath, StrPaths, to_paths
 from sluice.option_names import name_option
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers import memmap
+from sluice.sequence.data.readers.encoded_cache import EncodedSequences, EncodingMetadata
 from sluice.sequence.data.readers.encodings import (
     CHUNK_SIZE,
     OnBytes,
@@ -22,7 +23,7 @@ from sluice.sequence.data.readers.encodings import (
     read_chunks,
     scan_text,
 )
-from sluice.sequence.data.readers.memmap import ArraySink, EncodingMetadata
+from sluice.sequence.data.readers.memmap import ArraySink
 from sluice.sequence.data.readers.token_encoders import (
     UNKNOWN_ID,
     Encoder,
@@ -277,9 +278,7 @@ class _SequenceWriter:
             self.sequences += len(new)
 
 
-def _build_tokens(
-    files: Sequence[Path], asked: _TextOptions, stored: memmap.EncodedSequences
-) -> Tokens:
+def _build_tokens(files: Sequence[Path], asked: _TextOptions, stored: EncodedSequences) -> Tokens:
     about, ids = stored.metadata, stored.ids
     vocabulary = Vocabulary.from_json(about["vocabulary"])
     read = [Path(name) for name in about["counts"]]

@@ -32,7 +32,7 @@ def make_encoder(vocabulary: Vocabulary, per_line: bool = False) -> Encoder:
         ends = per_line and line.endswith("\n")
         text = line[:-1] if ends else line
         if vocabulary.tokenizer:
-            ids = vocabulary.encode_text(text)
+            ids = vocabulary.encode_text(text, allow_unknown=True)
         else:
             ids = encode_tokens(vocabulary, text.split())
         return np.array([*ids, PADDING] if ends else ids, dtype)
@@ -69,7 +69,9 @@ def encode_lines(vocabulary: Vocabulary, text: str) -> list[int]:
     """The ids of a text, line by line as a file is read; `UNKNOWN_ID` for unknown tokens."""
     if vocabulary.tokenizer:
         lines = text.splitlines(keepends=True)
-        return [number for line in lines for number in vocabulary.encode_text(line)]
+        return [
+            number for line in lines for number in vocabulary.encode_text(line, allow_unknown=True)
+        ]
     return encode_tokens(vocabulary, split_text(vocabulary, text))
 
 
