@@ -24,10 +24,22 @@ VALUES: dict[str, tuple[object, ...]] = {
     "--label": ("label",),
     "--horizon": (24,),
     "--period": (7,),
+    "--quantiles": ("0.1,0.5,0.9",),
+    "--known": ("rain",),
     "--cell": ("gru",),
     "--sparse-embeddings": (),
 }
-COLUMNS = ("--target", "--inputs", "--id", "--time", "--label", "--horizon", "--period")
+COLUMNS = (
+    "--target",
+    "--inputs",
+    "--id",
+    "--time",
+    "--label",
+    "--horizon",
+    "--period",
+    "--quantiles",
+    "--known",
+)
 UNUSED = {
     "tunes": tuple(
         option for option in VALUES if option not in ("--corpus", "--sparse-embeddings")
@@ -46,6 +58,8 @@ UNUSED = {
         "--target",
         "--horizon",
         "--period",
+        "--quantiles",
+        "--known",
         "--sparse-embeddings",
     ),
 }

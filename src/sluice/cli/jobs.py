@@ -13,7 +13,7 @@ from sluice.cli.errors import fail
 from sluice.cli.options import value_or
 from sluice.cli.score_display import group_score_tables
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
-from sluice.cli.train_options import TrainOptions
+from sluice.cli.train_options import TrainOptions, parse_quantiles
 
 if TYPE_CHECKING:
     from torch import nn
@@ -234,6 +234,8 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
         "seq_len": options.seq_len,
         "horizon": options.horizon,
         "period": options.period,
+        "quantiles": parse_quantiles(options.quantiles),
+        "known": options.known,
         "cell": options.cell,
         "hidden_size": options.hidden,
         "num_layers": options.layers,

@@ -123,6 +123,24 @@ class TrainOptions:
             rich_help_panel=_TABLE,
         ),
     ] = None
+    quantiles: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Q,Q,Q",
+            help="Quantiles to forecast, symmetric around 0.5; default "
+            "0.025,0.1,0.25,0.5,0.75,0.9,0.975, which gives intervals of 50, 80 and 95 %; 'none' "
+            "forecasts points alone.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None
+    known: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column whose values are known for the steps to forecast, such as a price or a "
+            "weather forecast; repeatable.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None
     delimiter: table_flags.Delimiter = None
     decimal: table_flags.Decimal = None
     thousands: table_flags.Thousands = None
@@ -310,3 +328,19 @@ def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:
     if len(steps) not in (1, 2):
         fail(f"--bptt must be one or two numbers of steps, as in 20 or 20,60, got {text!r}")
     return steps[0] if len(steps) == 1 else (steps[0], steps[1])
+
+
+def parse_quantiles(text: str | None) -> tuple[float, ...] | None:
+    """The numbers of `--quantiles`; none for 'none', None for the default."""
+    from sluice.sequence import SequenceError
+    from sluice.sequence.models.quantiles import require_quantiles
+
+    if text is None:
+        return None
+    try:
+        return () if text == "none" else require_quantiles([float(one) for one in text.split(",")])
+    except (ValueError, SequenceError):
+        fail(
+            "--quantiles must be numbers that rise between 0 and 1, symmetric around 0.5, as in "
+            f"0.1,0.5,0.9, or 'none'; got {text!r}"
+        )

@@ -23,7 +23,7 @@ class Usage(NamedTuple):
 
 
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
-_TABLE = (*_LABELS, "target", "horizon", "period", "seq_len")
+_TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")

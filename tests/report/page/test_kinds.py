@@ -321,7 +321,7 @@ def test_numbers_that_the_loss_cannot_hold(tmp_path: Path) -> None:
     path, _ = save_forecaster(tmp_path)
     file, head = tmp_path / "big.csv", "when,temperature,load\n"
     out = ("--out", tmp_path / "x.html")
-    rows = [f"2025-01-{d:02},1,{1e45 if d == 8 else 400}\n" for d in range(1, 12)]
+    rows = [f"2025-01-{d:02},1,{1e45 if d == 11 else 400}\n" for d in range(1, 12)]
     file.write_text(head + "".join(rows))
     assert re.search(r"the loss at step \d is inf", sentence(run("look", path, file, *out)))
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
+from sluice.sequence.metrics.forecasts import ForecastMetrics
 from sluice.sequence.metrics.labels import LabelMetrics
 from sluice.sequence.metrics.metrics import MODEL, Metrics
 from sluice.sequence.metrics.ngrams import NgramBaselines
@@ -47,17 +47,21 @@ def evaluate(
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
                                    nats per label, Brier score (Brier 1950: the squared
                                    error of the probabilities, from 0 to 2), confusion
-    `Forecaster`                   MAE and RMSE in the units of the source; MASE
+    `Forecaster`                   MAE and RMSE in the units of the source; MASE; with
+                                   quantiles CRPS, and each interval's coverage (the share of
+                                   values inside it) and mean width; the same by step ahead
     `ChoraleModel`                 nats per step; frame accuracy, hits / (hits + misses + false
                                    alarms) of keys (Bay, Ehmann & Downie 2009)
     =============================  =========================================================
 
     Baselines of a language model are unigrams and bigrams that learn from `source` as they read it
     (`NgramBaselines`). Those of labels are the most frequent class, and the frequency of each as
-    its probability. Those of a forecast are the last known value and, with `period`, the last
-    season. MASE is the absolute error divided by that of the naive forecast (the last value; with
-    `period` the value a season before) on `training`, or on `source` if that is None, for each
-    feature (Hyndman & Koehler 2006).
+    its probability. Those of a forecast are the last known value, with `period` the last season
+    and, with `training`, a linear model of the last values; their intervals are quantiles of their
+    errors on `training`. CRPS is the continuous ranked probability score (Gneiting & Raftery 2007),
+    from quantiles. MASE is the absolute error divided by that of the naive forecast (the last
+    value; with `period` the value a season before) on `training`, or on `source` if that is None,
+    for each feature (Hyndman & Koehler 2006).
 
     Args:
         model: a model of `sluice.sequence.models`, on any device.
@@ -119,8 +123,7 @@ def _make_accumulator(
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
         return LabelMetrics(model, names, class_counts)
     if isinstance(model, Forecaster):
-        scale = compute_mean_change(training or source, model.config.targets, period or 1)
-        return ForecastMetrics(model, source.stateful, period, scale)
+        return ForecastMetrics(model, source, period, training)
     if isinstance(model, ChoraleModel):
         return _ChordMetrics(model)
     raise SequenceError(
