@@ -13,6 +13,7 @@ from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.formats import find_format, get_formats
+from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import CheckpointError
@@ -21,6 +22,7 @@ from sluice.sequence.models import (
     Classifier,
     Forecaster,
     LanguageModel,
+    Seq2Seq,
     SequenceModel,
     Tagger,
 )
@@ -46,7 +48,7 @@ _READOUT = ("readout.weight", "readout.bias")
 
 
 def make_fine_tuning_task(
-    data: Tokens | Series,
+    data: Tokens | Series | Pairs,
     base: Checkpoint,
     *,
     batch_size: int = 32,
@@ -116,11 +118,13 @@ def make_fine_tuning_task(
     )
 
 
-def _require_kind(data: Tokens | Series, base: Checkpoint) -> None:
+def _require_kind(data: Tokens | Series | Pairs, base: Checkpoint) -> None:
     """Refuse data of another kind than the model's."""
     kinds: tuple[type[SequenceModel], ...] = (Forecaster,)
     if isinstance(data, Tokens):
         kinds = (LanguageModel,)
+    elif isinstance(data, Pairs):
+        kinds = (Seq2Seq,)
     elif data.multi_hot:
         kinds = (ChoraleModel,)
     elif data.labels is not None:
