@@ -133,6 +133,8 @@ def _run_training(
         console.print(_format_result(result, job, weights), highlight=False, soft_wrap=True)
         if job.figures is not None and first:
             console.print(job.figures())
+        if job.suggestion:
+            console.print(job.suggestion, highlight=False, soft_wrap=True, markup=False)
         if result.stop_reason == "interrupted":
             again = shlex.join(["sluice", "train", options.data, "--out", str(out), "--resume"])
             console.print(f"To resume: {again}", highlight=False, soft_wrap=True)
