@@ -17,13 +17,14 @@ from sluice.files import StrPath
 from sluice.option_names import name_option
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.readers import csv, midi, parquet
-from sluice.sequence.data.readers.file_kinds import read_head
+from sluice.sequence.data.readers.file_kinds import read_head, require_text_file
 from sluice.sequence.data.readers.json_lines import read_json_lines
 from sluice.sequence.data.readers.pair_lines import holds_pairs
 from sluice.sequence.data.readers.pairs import read_pairs
 from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
 from sluice.sequence.data.readers.spreadsheets import read_spreadsheet
 from sluice.sequence.data.readers.text import read_text
+from sluice.sequence.data.report import make_read_error
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.spooling import STANDARD_INPUT, open_spool, strip_gzip
 from sluice.sequence.data.tokens import Tokens
@@ -197,6 +198,7 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
     known = ", ".join(get_formats())
     for file, one in found.items():
         if one is None and file == path:
+            require_text_file(file)
             raise DataError(
                 f"{file} must be of a known kind, one of {known}; name it with "
                 f"{name_option('kind')}."
@@ -227,7 +229,11 @@ def list_files(path: StrPath) -> list[Path]:
     path = Path(path)
     if str(path) == STANDARD_INPUT:
         return [path]
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise make_read_error(path, error) from None
+    if not exists:
         raise DataError(f"There is no file or folder {path}; check the path.")
     files = list(_walk_files(path)) if path.is_dir() else [path]
     if not files:

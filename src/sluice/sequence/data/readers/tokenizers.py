@@ -46,8 +46,10 @@ def read_tokenizer(path: StrPath) -> Tokenizer:
     read_head(path, 1)
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:
-        # The library raises plain Exception.
+    except BaseException as error:
+        # The library raises plain Exception, and for some files the PanicException of its Rust.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise DataError(f"{path} is not a file of the library tokenizers ({error}).") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
