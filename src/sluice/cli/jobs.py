@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sluice.insight import Monitor
     from sluice.sequence import (
         Checkpoint,
+        Pairs,
         Progress,
         Series,
         Task,
@@ -141,12 +142,17 @@ def _load_base(options: TrainOptions) -> Checkpoint:
 
 
 def build_data_job(
-    options: TrainOptions, data: Tokens | Series, checkpoint: Path, refuse_unused: RefuseUnused
+    options: TrainOptions,
+    data: Tokens | Series | Pairs,
+    checkpoint: Path,
+    refuse_unused: RefuseUnused,
 ) -> TrainingJob:
-    """Whatever `sluice.sequence.load_data` reads: text, ABC, MIDI, piano rolls, tables."""
+    """Whatever `sluice.sequence.load_data` reads: text, ABC, MIDI, pairs, piano rolls, tables."""
     from sluice import sequence
 
     config = options.build_config()
+    if isinstance(data, sequence.Pairs) and config.bptt is not None:
+        fail("--bptt cuts sequences in time, which pairs cannot be; leave it out")
     task = sequence.make_task(data, seed=config.seed, **task_options(options))
     refuse_unused(name_task(data, task))
 
@@ -175,13 +181,12 @@ def build_data_job(
             on_progress=on_progress,
         )
 
-    generates = isinstance(task.model, sequence.LanguageModel)
     return TrainingJob(
         f"{data.report()}\n{task.report}",
         config,
         task.loss_unit,
         train,
-        (lambda: _sample_text(checkpoint)) if generates else None,
+        _choose_sample(task, data, checkpoint),
         lambda: group_score_tables(task.compute_metrics().to_score_tables()),
         _suggest_forecast(task, options.data, checkpoint),
     )
@@ -215,7 +220,7 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Series:
+def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Series | Pairs:
     """What the options name, with a progress bar."""
     from sluice import sequence
     from sluice.cli.usage import FORMATS
@@ -229,6 +234,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         "kind": options.kind,
         "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
+        "columns": _parse_columns(options.columns),
         "target": options.target,
         "inputs": options.inputs,
         "id": options.id,
@@ -242,14 +248,18 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         return sequence.load_data(options.data, **given, on_reading=show)
 
 
+_OUTPUTS = 3
+"""Held-out sources whose outputs are shown after each validation."""
 _UNITS = {"chars": "characters", "words": "words", "subwords": "subwords"}
 """From `--tokenize` to the library's names."""
 
 
-def name_task(data: Tokens | Series, task: Task) -> str:
+def name_task(data: Tokens | Series | Pairs, task: Task) -> str:
     """What is learnt, as a key of `usage.TASKS`."""
-    from sluice.sequence import Tokens
+    from sluice.sequence import Pairs, Tokens
 
+    if isinstance(data, Pairs):
+        return "pairs"
     if isinstance(data, Tokens):
         return "streams" if task.training.stateful else "sequences"
     if data.multi_hot:
@@ -257,6 +267,41 @@ def name_task(data: Tokens | Series, task: Task) -> str:
     if data.labels is None:
         return "forecasts"
     return "long labels" if "label_window" in task.checkpoint.preprocessing else "labels"
+
+
+def _choose_sample(
+    task: Task, data: Tokens | Series | Pairs, checkpoint: Path
+) -> Callable[[], str] | None:
+    """What shows the best weights so far: a text, or the outputs of held-out sources."""
+    from sluice.sequence import LanguageModel, PairBatches
+
+    if isinstance(task.model, LanguageModel):
+        return lambda: _sample_text(checkpoint)
+    if isinstance(task.validation, PairBatches):
+        vocabulary = task.checkpoint.vocabulary
+        held_out = task.validation.sources
+        every = max(1, len(held_out) // _OUTPUTS)
+        sources = [vocabulary.decode_text(ids) for ids in held_out[::every][:_OUTPUTS]]
+        return lambda: _sample_outputs(checkpoint, sources)
+    return None
+
+
+def _sample_outputs(checkpoint: Path, sources: list[str]) -> str:
+    """The outputs for a few sources of the weights in a file."""
+    from sluice.sequence import Checkpoint, generate_outputs
+
+    made = generate_outputs(Checkpoint.load(checkpoint), sources, max_length=60)
+    return " | ".join(f"{source} → {one.text}" for source, one in zip(sources, made, strict=True))
+
+
+def _parse_columns(text: str | None) -> list[int] | None:
+    """The numbers in `--columns`."""
+    if text is None:
+        return None
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(number.isdecimal() for number in numbers):
+        fail(f"--columns must be the numbers of two columns, as in 1,2, got {text!r}")
+    return [int(number) for number in numbers]
 
 
 def _sample_text(checkpoint: Path) -> str:

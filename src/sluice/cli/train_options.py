@@ -30,9 +30,9 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="What to train on: a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, "
-            "Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' for the "
-            "default folk tunes.",
+            help="What to train on: a file or folder (text, pairs of texts, ABC, MIDI, piano rolls "
+            "in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' "
+            "for the default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -56,7 +56,7 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
+            help="Format: text, pairs, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
             "default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
@@ -71,7 +71,17 @@ class TrainOptions:
     tokenize: Annotated[
         Tokenization | None,
         typer.Option(
-            help="Unit of text: chars, words or subwords; default chars.", rich_help_panel=_DATA
+            help="Unit of text: chars, words or subwords; default chars (of pairs with blanks: "
+            "subwords).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N",
+            help="Columns of source and target, from 1, where lines of pairs have more than two.",
+            rich_help_panel=_DATA,
         ),
     ] = None
     seq_len: Annotated[
@@ -166,7 +176,9 @@ class TrainOptions:
     ] = None
     layers: Annotated[
         int | None,
-        typer.Option(help="Number of layers; default 2 (1 for tunes).", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Number of layers; default 2 (1 for tunes and pairs).", rich_help_panel=_MODEL
+        ),
     ] = None
     dropout: Annotated[
         float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)

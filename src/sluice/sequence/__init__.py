@@ -11,6 +11,7 @@ from sluice.sequence.batching.streams import StreamBatches as StreamBatches
 from sluice.sequence.batching.streams import WindowBatches as WindowBatches
 from sluice.sequence.checkpoint import Checkpoint as Checkpoint
 from sluice.sequence.data.formats import load_data as load_data
+from sluice.sequence.data.pairs import Pairs as Pairs
 from sluice.sequence.data.report import show_load_progress as show_load_progress
 from sluice.sequence.data.series import Series as Series
 from sluice.sequence.data.splits import Split as Split
@@ -52,6 +53,8 @@ from sluice.sequence.model_series import load_known_ahead as load_known_ahead
 from sluice.sequence.model_series import load_model_series as load_model_series
 from sluice.sequence.models import LanguageModel as LanguageModel
 from sluice.sequence.models import LanguageModelConfig as LanguageModelConfig
+from sluice.sequence.pair_outputs import PairOutput as PairOutput
+from sluice.sequence.pair_outputs import generate_outputs as generate_outputs
 from sluice.sequence.task import Task as Task
 from sluice.sequence.task import make_task as make_task
 from sluice.sequence.training import Progress as Progress

@@ -288,7 +288,7 @@ def test_a_piano_roll(tmp_path: Path) -> None:
         ("series", b"\x00\x01\x02\xff", "is not text"),
         ("rolls", "[1, 2]", "holds no piano rolls"),
         ("rolls", "a,b\n1,2\n", "is not JSON"),
-        ("pairs", "one\ttwo\tthree\n", r"data:1: expected a source, a tab and a target"),
+        ("pairs", "one\ttwo\tthree\n", r"data: the lines have 3 columns"),
         ("pairs", "one\t1\ntwo\n", r"data:2: .* got no tab"),
         ("pairs", "one three\t1\n", "does not know 'three', first as token 1 of 'line 1'"),
         ("tagged words", "the cat\tDET\n", r"data:1: expected a label for each of 2 tokens, got 1"),

@@ -44,6 +44,8 @@ def evaluate(
     =============================  =========================================================
     `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
                                    character where `characters` is given
+    `Seq2Seq`                      also token accuracy: how often the most likely token is the
+                                   target's, given the target's tokens before it
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
                                    nats per label, Brier score (Brier 1950: the squared
                                    error of the probabilities, from 0 to 2), confusion
@@ -118,7 +120,7 @@ def _make_accumulator(
         ngrams = NgramBaselines(max(1, model.config.vocabulary_size - 2))
         return _TokenMetrics(model, characters, ngrams)
     if isinstance(model, Seq2Seq):
-        return _TokenMetrics(model, characters)
+        return _PairMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
         return LabelMetrics(model, names, class_counts)
@@ -159,6 +161,24 @@ class _TokenMetrics:
         if self.characters is not None:
             found["bits per character"] = total / math.log(2) / self.characters
         return found
+
+
+@dataclass
+class _PairMetrics(_TokenMetrics):
+    hits: int = 0
+
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
+        steps = self.model.step_losses(batch)
+        assert steps.truth is not None
+        self.total += float(steps.losses.double().sum())
+        self.items += int(steps.items.sum())
+        self.hits += int((steps.outputs.argmax(dim=-1) == steps.truth).sum())
+        return None
+
+    def compute(self) -> Metrics:
+        metrics = super().compute()
+        found = {**metrics.by_method[MODEL], "token accuracy": self.hits / self.items}
+        return Metrics(self.items, {MODEL: found})
 
 
 @dataclass
