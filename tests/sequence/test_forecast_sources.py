@@ -136,7 +136,7 @@ def test_figures_of_intervals_in_plain_loops() -> None:
             ]
         )
         figures = found.by_method["model"] if step is None else found.by_step[str(step + 1)]
-        assert figures["coverage of 80 %"] == pytest.approx(inside)
+        assert figures["in 80 %"] == pytest.approx(inside)
         assert figures["CRPS"] == pytest.approx(score)
         if step is not None:
             width = np.mean([e[2] - e[0] for _, e in mine])

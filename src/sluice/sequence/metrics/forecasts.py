@@ -18,7 +18,7 @@ from sluice.sequence.models.quantiles import compute_crps
 
 _MOST_RESIDUALS = 20_000
 """Steps of the training data from which the intervals of a baseline are taken."""
-_MOST_ROWS = 24
+_MOST_ROWS = 12
 """Rows of a table by step ahead; a longer horizon is shown in ranges."""
 
 
@@ -84,7 +84,7 @@ class _Sums:
             found["CRPS"] = compute_crps(quantiles, truth, self.quantiles)
             for low, high, share in self.intervals:
                 lower, upper = quantiles[..., low], quantiles[..., high]
-                found[f"coverage of {share}"] = (lower <= truth) & (truth <= upper) & known
+                found[f"in {share}"] = (lower <= truth) & (truth <= upper) & known
                 found[f"width of {share}"] = (upper - lower).masked_fill(~known, 0)
         self.known += known.sum(dim=0)
         for name, values in found.items():

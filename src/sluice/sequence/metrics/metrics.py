@@ -68,7 +68,17 @@ class Metrics:
         return _tabulate("scores", "method", self.by_method, f"{self.items:,} measured")
 
     def _score_steps(self) -> ScoreTable:
-        return _tabulate("by step ahead", "step", self.by_step)
+        """Without RMSE and MASE, and of all intervals the widest but one, so that it fits."""
+        widths = [
+            name for name in next(iter(self.by_step.values())) if name.startswith("width of ")
+        ]
+        share = widths[-2:][0].removeprefix("width of ") if widths else ""
+        names = ("MAE", "CRPS", f"in {share}", f"width of {share}")
+        shown = {
+            step: {name: row[name] for name in names if name in row}
+            for step, row in self.by_step.items()
+        }
+        return _tabulate("by step ahead", "step", shown)
 
     def _score_classes(self) -> ScoreTable:
         scores = compute_class_scores(self.confusion, self.labels)

@@ -26,7 +26,7 @@ from sluice.sequence.models.quantiles import (
     stretch_intervals,
 )
 
-_FEWEST_FOR_A_STEP = 100
+_FEWEST_FOR_A_STEP = 40
 """Values of a step ahead that are enough to calibrate its intervals alone."""
 ForecasterState = tuple[ModelState, Tensor]
 """The layers' state, and the last known value of each column (batch, columns), normalised."""
