@@ -192,7 +192,7 @@ def _join(rows: Array, starts: Array, way: str) -> Array:
     known = np.add.reduceat((~missing).astype(np.float64), starts, axis=0)
     if way in ("mean", "sum"):
         total = np.add.reduceat(np.where(missing, 0.0, rows), starts, axis=0)
-        total = np.divide(total, known, where=known > 0) if way == "mean" else total
+        total = total / np.maximum(known, 1) if way == "mean" else total
         return np.where(known > 0, total, np.nan)
     if way in ("min", "max"):
         extreme: Array = (np.fmin if way == "min" else np.fmax).reduceat(rows, starts, axis=0)
