@@ -64,10 +64,10 @@ train: $(READY)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --timeout 600 --timeout-method thread
 
 test: $(READY)
-	$(PYTEST)
+	$(PYTEST) -m "not exhaustive"
 
 test-fast: $(READY)
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not exhaustive"
 
 # The core alone, where torch's private names and schemas are used; some gigabytes to download.
 CORE := tests/equations tests/cells tests/codegen tests/nn tests/run
@@ -104,6 +104,7 @@ test-clang: $(READY)
 
 # The full product, on every instruction set: some twenty minutes.
 test-all: $(READY)
+	$(PYTEST) -m exhaustive
 	PYTHONPATH=tests $(BIN)/python tests/matrix.py
 
 # By default tests give torch one thread, and several to the kernels alone: those are their own.

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from command import run, sentence
-from sluice.report import predict_labels
+from sluice.report import evaluate_model, predict_labels
+from sluice.report.seen_data import SEEN
 from sluice.sequence import Checkpoint, DataError, Vocabulary, load_data, make_task
 from sluice.sequence.models import Classifier, Forecaster, ForecasterConfig, LabelsConfig, Tagger
 
@@ -264,6 +265,31 @@ def test_one_long_series_of_labelled_steps_trains_and_is_labelled(tmp_path: Path
         assert sum(int((batch.targets > 0).sum()) for batch in batches) == steps
         assert max(len(batch.inputs) for batch in batches) <= 100
     assert task.compute_metrics().items == 300
+
+
+def test_series_without_any_label_are_skipped_in_training(write: Write) -> None:
+    rows = make_rows(9, 4, "AB")
+    for k in range(8, 12):
+        rows[k][4] = ""
+    data = load_data(write(rows))
+    assert data.labels == (0, 1, 1, 0, 1, 0, 1, 0)
+    assert [item.reason for item in data.skipped_items] == ["series s2: no labels, expected one"]
+
+
+def test_the_data_of_the_training_are_recognised(write: Write, tmp_path: Path) -> None:
+    data = write(make_rows(20, 4))
+    task = make_task(load_data(data), hidden_size=4, num_layers=1)
+    task.checkpoint.save(tmp_path / "model.safetensors")
+    checkpoint = Checkpoint.load(tmp_path / "model.safetensors")
+    assert SEEN in evaluate_model(checkpoint, data).notes
+    other = write(make_rows(20, 4, "BA"), "other.csv")
+    assert SEEN not in evaluate_model(checkpoint, other).notes
+    text = tmp_path / "a.txt"
+    text.write_text("a cab abba " * 40)
+    task = make_task(load_data(text), hidden_size=4, num_layers=1)
+    assert SEEN in evaluate_model(task.checkpoint, text).notes
+    text.write_text("a cab abba " * 41)
+    assert SEEN not in evaluate_model(task.checkpoint, text).notes
 
 
 def test_one_class_is_refused(write: Write) -> None:

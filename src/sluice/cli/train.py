@@ -119,7 +119,7 @@ def _run_training(
         console = Console(quiet=not first)
         job = jobs.build_job(options, weights, refuse)
         require_writable(out)
-        console.print(job.report, highlight=False, soft_wrap=True)
+        console.print(job.report, highlight=False, soft_wrap=True, markup=False)
         if not known:
             _write_record(job, options, out, first, resume=resume, overwrite=overwrite)
         with TrainingDisplay(console, job.loss_unit, job.sample) as live, _print_warnings(console):

@@ -19,6 +19,7 @@ from sluice.report.model_data import (
     get_class_counts,
     load_model_data,
 )
+from sluice.report.seen_data import describe_seen_data
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.data.label_windows import LabelWindows
 from sluice.sequence.data.ragged import Indices
@@ -176,7 +177,11 @@ def predict_labels(
         logs,
         truth,
         get_class_counts(checkpoint),
-        (_describe(given, len(truth)), *filter(None, [given.note])),
+        (
+            _describe(given, len(truth)),
+            *filter(None, [given.note]),
+            *describe_seen_data(checkpoint, given),
+        ),
     )
 
 

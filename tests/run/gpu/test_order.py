@@ -32,8 +32,8 @@ from sluice.run.spec import RunSpec
 TILING = Tiling(TileShape(4, 4, 16), 4, False)
 QUICK = ("projected", "layer-norm-gru", "slstm")
 """Meetings for states of other widths, for norms both ways, and for heads of several tiles."""
-_SLOW = pytest.mark.slow
-MOST_SLOW = [name if name in QUICK else pytest.param(name, marks=_SLOW) for name in GPU_CELLS]
+_EXHAUSTIVE = pytest.mark.exhaustive
+MOST_SLOW = [name if name in QUICK else pytest.param(name, marks=_EXHAUSTIVE) for name in GPU_CELLS]
 
 
 def draw_cell(name: str, **marks: bool) -> RunSpec:

@@ -31,7 +31,7 @@ QUICK = ("projected", "gru-reset-before", "layer-norm-lstm", "slstm", "rising")
 
 @pytest.mark.parametrize(
     "name",
-    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in GPU_CELLS],
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.exhaustive) for n in GPU_CELLS],
 )
 @in_interpreter
 def test_values_and_derivatives_by_name(name: str) -> None:

@@ -28,8 +28,10 @@ WAYS: dict[str, tuple[dict[str, Any], Tiling]] = {
     "reverse-marked": (MARKS, Tiling(TileShape(4, 64, 16, splits=4, ahead=1024), 4, True)),
 }
 QUICK_CELLS = ("lstm", "projected", "gru-reset-before", "layer-norm-elman", "slstm", "rising")
-_SLOW = pytest.mark.slow
-MOST_SLOW = [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in GPU_CELLS]
+_EXHAUSTIVE = pytest.mark.exhaustive
+MOST_SLOW = [
+    name if name in QUICK_CELLS else pytest.param(name, marks=_EXHAUSTIVE) for name in GPU_CELLS
+]
 MIDDLE = 1e-5
 """Half of all numbers are closer than this, relative to their root mean square; without one of the
 roundings they are not."""

@@ -34,11 +34,11 @@ WAYS: dict[str, tuple[dict[str, Any], Tiling]] = {
 not; five sequences in a tile or more, the last mostly empty."""
 QUICK_WAYS = ("plain", "reverse-marked")
 QUICK_CELLS = ("lstm", "projected", "gru-reset-before", "layer-norm-elman", "slstm")
-_SLOW = pytest.mark.slow
+_EXHAUSTIVE = pytest.mark.exhaustive
 
 
 @pytest.mark.parametrize(
-    "way", [way if way in QUICK_WAYS else pytest.param(way, marks=_SLOW) for way in WAYS]
+    "way", [way if way in QUICK_WAYS else pytest.param(way, marks=_EXHAUSTIVE) for way in WAYS]
 )
 @pytest.mark.parametrize("name", GPU_CELLS)
 @in_interpreter
@@ -51,7 +51,8 @@ def test_float64_equals_the_reference(name: str, way: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in GPU_CELLS]
+    "name",
+    [name if name in QUICK_CELLS else pytest.param(name, marks=_EXHAUSTIVE) for name in GPU_CELLS],
 )
 @in_interpreter
 def test_float32_is_as_exact_as_the_reference(name: str) -> None:

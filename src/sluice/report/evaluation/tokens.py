@@ -6,6 +6,7 @@ from sluice.report.evaluation.evaluation_report import EvaluationReport
 from sluice.report.evaluation.known_steps import KnownSteps
 from sluice.report.evaluation.settings import EvaluationSettings
 from sluice.report.model_data import ModelData, load_model_data
+from sluice.report.seen_data import describe_seen_data
 from sluice.sequence import (
     BatchSource,
     BucketBatches,
@@ -45,6 +46,7 @@ def evaluate_tokens(
     if known.unknown:
         what = "tokens" if given.is_stream else "sequences with tokens"
         notes.append(f"{known.unknown:,} {what} that the model does not know were left out.")
+    notes += describe_seen_data(checkpoint, given)
     return EvaluationReport(type(checkpoint.model).__name__, data, metrics.to_score_tables(), notes)
 
 

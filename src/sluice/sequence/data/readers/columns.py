@@ -174,7 +174,11 @@ def _attach_labels(
     flat = flat if order.rows is None else flat[order.rows]
     steps = replace(series.values, flat=flat)
     found = [np.unique(one[one > 0]) for one in steps]
-    one_each = len(found) > 1 and all(len(one) == 1 for one in found)
+    one_each = len(found) > 1 and (
+        all(len(one) == 1 for one in found)
+        # Some series without any label, the others with the same one at every step.
+        or (flat.any() and all(len(np.unique(one)) == 1 for one in steps))
+    )
     if per == "step" or (per is None and not one_each):
         return replace(series, labels=steps, classes=classes), []
     source = str(tables[0].path if len(tables) == 1 else tables[0].path.parent)
