@@ -122,8 +122,14 @@ def test_chorales_are_measured_on_their_test_part(
 
 
 def test_a_series_is_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    example("series").main([str(tmp_path), "--seconds", "1", "--hidden", "4", "--period", "9"])
+    pytest.importorskip("statsmodels")
+    example("series").main([str(tmp_path), "--steps", "3", "--hidden", "4"])
     out = capsys.readouterr().out
-    assert "last value" in out
-    assert "season" in out
-    assert (tmp_path / "series.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert "1 series of 526 steps" in out
+    assert "444 values forecast" in out  # twelve from each of 37 months
+    assert "last season (12 steps)" in out
+    assert "published: 0.26" in out
+    rows = (tmp_path / "forecast.csv").read_text().splitlines()
+    assert len(rows) == 13
+    assert "2002-01" in rows[1]
+    assert (tmp_path / "forecast.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

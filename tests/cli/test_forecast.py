@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,38 @@ def test_refusals(model: Path, table: Path, tmp_path: Path) -> None:
     table.write_text("time,level\n2024-01-01,\n2024-01-02,\n")
     assert "no value" in refused()
     assert not (tmp_path / "o" / "forecast.csv").exists()
+
+
+def test_evaluation_at_rolling_origins(model: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "d.csv", tmp_path / "scores.json"
+    path.write_text("time,level\n" + "".join(f"{step},{2 * step}\n" for step in range(100)))
+    said = run("evaluate", model, path, "--held-out", 0.2, "--stride", 5, "--out", out)
+    assert said.exit_code == 0, said.output
+    # Origins at 80, 85, 90 and 95; the last value is 2, 4 and 6 below what comes.
+    assert "4 origins in the last 20 % of 1 series" in said.stdout
+    scores = json.loads(out.read_text())["tables"]
+    assert [one["MAE"] for one in scores["by step"]] == [2, 4, 6]
+    assert [one["MASE"] for one in scores["by step"]] == [1, 2, 3]
+    assert "exclude each other" in sentence(
+        run("evaluate", model, path, "--stride", 5, "--origins", 5)
+    )
+    assert "--held-out must be between" in sentence(run("evaluate", model, path, "--held-out", 2))
+
+
+def test_a_training_says_how_to_forecast(tmp_path: Path) -> None:
+    path, out = tmp_path / "d.csv", tmp_path / "out"
+    rows = [f"{hour},{hour % 6}" for hour in range(200)]
+    path.write_text("\n".join(["time,level", *rows]))
+    said = run(
+        "train", path, "--horizon", 3, "--hidden", 4, "--layers", 1, "--steps", 2, "--seq-len", 12,
+        "--out", out,
+    )  # fmt: skip
+    assert said.exit_code == 0, said.output
+    (line,) = [line for line in said.stdout.splitlines() if "To forecast" in line]
+    _, _, command = line.partition(": sluice ")
+    said = run(*shlex.split(command), "--out", tmp_path / "f")
+    assert said.exit_code == 0, said.output
+    assert (tmp_path / "f" / "forecast.csv").read_text().count("\n") == 4
+    assert "were trained" not in said.stdout
+    said = run("evaluate", out / "model.safetensors", path, "--origins", 3)
+    assert "data that the model was trained on" in " ".join(said.stdout.split())

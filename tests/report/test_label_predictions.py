@@ -292,6 +292,14 @@ def test_the_data_of_the_training_are_recognised(write: Write, tmp_path: Path) -
     assert SEEN not in evaluate_model(task.checkpoint, text).notes
 
 
+def test_what_reading_assumed_is_said(write: Write, tmp_path: Path) -> None:
+    rows = make_rows()
+    rows[3][2] = ""
+    notes = predict_labels(Checkpoint.load(save(tmp_path, Classifier)), write(rows)).notes
+    assert any("missing" in note for note in notes) and any("time" in note for note in notes)
+    assert not any("Classes" in note for note in notes)
+
+
 def test_one_class_is_refused(write: Write) -> None:
     with pytest.raises(DataError, match="at least two classes, got A"):
         make_task(load_data(write(make_rows(classes="A"))))

@@ -1,4 +1,4 @@
-"""The command that generates text with a trained language model."""
+"""The command that generates with a trained model of tokens: text, or outputs of inputs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.errors import fail, report_known_errors
+from sluice.cli.generate_outputs import read_inputs, write_outputs
 from sluice.cli.options import CheckpointArgument, InferencePrecision
-from sluice.cli.usage import refuse_unused
+from sluice.cli.usage import is_given, refuse_unused
 
 if TYPE_CHECKING:
     from sluice.sequence import Checkpoint, Sampling
 
 _BATCH = 16
 """Sequences that are sampled side by side."""
-_SAMPLING = "Sampling"
+_SAMPLING, _PAIRS = "Sampling", "Pairs"
 
 
 def generate(
@@ -31,6 +32,31 @@ def generate(
         str | None,
         typer.Option(help="Text to continue.", rich_help_panel=_SAMPLING),
     ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="TEXT",
+            help="Source for a model of pairs, whose output is printed; repeatable.",
+            rich_help_panel=_PAIRS,
+        ),
+    ] = None,
+    input_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Text file with a source in each line; - for standard input.",
+            rich_help_panel=_PAIRS,
+        ),
+    ] = None,
+    scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores",
+            help="Write a tab and the log-probability, in nats, after each output.",
+            rich_help_panel=_PAIRS,
+        ),
+    ] = False,
     count: Annotated[
         int,
         typer.Option(min=1, help="Number of texts to generate.", rich_help_panel=_SAMPLING),
@@ -91,19 +117,37 @@ def generate(
         typer.Option(help="Output text file; default the terminal.", rich_help_panel="Output"),
     ] = None,
 ) -> None:
-    """Generate text with a language model, printed as it is sampled.
+    """Generate text with a language model, as it is sampled, or the outputs of a model of pairs.
 
     The speed, and the seed if it is new, are printed on stderr.
     """
-    if prompt == "":
-        fail("--prompt must not be empty; leave it out to start from nothing")
-    refuse_unused(context, "sampling" if beam is None else "beam")
-    if beam is not None and count > beam:
-        fail(f"--count must be at most the width of the beam, {beam}, got {count}")
     with report_known_errors():
+        loaded = _load_checkpoint(checkpoint, precision, threads)
+        is_pairs = loaded.target_vocabulary is not None
+        if is_pairs and prompt is not None:
+            fail(f"--prompt is for language models, but {checkpoint} maps inputs; give --input")
+        if not is_pairs and (inputs or input_file is not None):
+            fail(f"--input is for models of pairs, but {checkpoint} continues text; give --prompt")
+        sampled = "sampling" if beam is None else "beam"
+        refuse_unused(context, "pairs" if is_pairs else sampled)
+        if is_pairs:
+            write_outputs(
+                loaded,
+                read_inputs(inputs, input_file),
+                beam=beam or 1,
+                length=length if is_given(context, "length") else None,
+                scores=scores,
+                out=out,
+            )
+            return
+        if prompt == "":
+            fail("--prompt must not be empty; leave it out to start from nothing")
+        if beam is not None and count > beam:
+            fail(f"--count must be at most the width of the beam, {beam}, got {count}")
         asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "typical": typical}
         sampling = {name: value for name, value in asked.items() if value is not None}
-        generation = _Generation(_load_checkpoint(checkpoint, precision, threads), prompt)
+        _compile_kernels(loaded)
+        generation = _Generation(loaded, prompt)
         if beam is not None:
             texts = generation.search(beam, length, count)
         else:
@@ -116,15 +160,32 @@ def generate(
 
 
 def _load_checkpoint(path: Path, precision: str, threads: int | None) -> Checkpoint:
+    import torch
+
     from sluice.run.kernels import extension
-    from sluice.sequence import Checkpoint, LanguageModel, Sampling, generate
+    from sluice.sequence import Checkpoint, CheckpointError, LanguageModel
+    from sluice.sequence.models import Seq2Seq
 
     if threads is not None:
         extension.set_num_threads(threads)
-    checkpoint = Checkpoint.load(path, kind=LanguageModel)
-    checkpoint.model.layers.precision = precision
-    generate(checkpoint.model, [0], sampling=Sampling(max_length=1))  # compile before timing
+        torch.set_num_threads(threads)
+    checkpoint = Checkpoint.load(path)
+    model = checkpoint.model
+    if not isinstance(model, LanguageModel | Seq2Seq):
+        raise CheckpointError(
+            f"{path} holds a {type(model).__name__}, expected a LanguageModel or a Seq2Seq; give "
+            "another file."
+        )
+    for layers in (model.layers, *([model.decoder] if isinstance(model, Seq2Seq) else [])):
+        layers.precision = precision
     return checkpoint
+
+
+def _compile_kernels(checkpoint: Checkpoint) -> None:
+    """Generate a token, so that timing begins with compiled kernels."""
+    from sluice.sequence import Sampling, generate
+
+    generate(checkpoint.model, [0], sampling=Sampling(max_length=1))
 
 
 def _print_texts(texts: Iterator[str]) -> None:

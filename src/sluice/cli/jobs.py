@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from sluice.cli.errors import fail
 from sluice.cli.options import value_or
 from sluice.cli.score_display import group_score_tables
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
-from sluice.cli.train_options import TrainOptions
+from sluice.cli.train_options import TrainOptions, parse_quantiles
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sluice.insight import Monitor
     from sluice.sequence import (
         Checkpoint,
+        Pairs,
         Progress,
         Series,
         Task,
@@ -61,15 +63,19 @@ class TrainingJob:
         loss_unit: the unit of the losses.
         train: trains the model and writes the best weights.
         sample: generates text with the best weights, after each validation.
+        fingerprint: of the data.
         figures: tables of the trained model's metrics, beside naive ones.
+        suggestion: what to do with the model, and how; empty for none.
     """
 
     report: str
     config: TrainingConfig
     loss_unit: str
     train: TrainFunction
+    fingerprint: str
     sample: Callable[[], str] | None = None
     figures: Callable[[], Group] | None = None
+    suggestion: str = ""
 
 
 def build_job(options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused) -> TrainingJob:
@@ -123,7 +129,12 @@ def _build_tunes_job(
         )
 
     return TrainingJob(
-        prepared.report(), config, "nats per token", train, lambda: _sample_text(checkpoint)
+        prepared.report(),
+        config,
+        "nats per token",
+        train,
+        prepared.fingerprint(),
+        lambda: _sample_text(checkpoint),
     )
 
 
@@ -131,20 +142,51 @@ def _load_base(options: TrainOptions) -> Checkpoint:
     """The model that `--from` names; its sizes stay, so that options of sizes are refused."""
     from sluice.tunes.composition.inputs import load_trained
 
-    given = [name for name in ("hidden", "layers", "dropout") if getattr(options, name) is not None]
-    if given:
-        fail(f"--{given[0]} does not apply to --from, whose model keeps its sizes; leave it out")
+    _refuse_sizes(options)
     return load_trained(str(options.base))
 
 
-def build_data_job(
-    options: TrainOptions, data: Tokens | Series, checkpoint: Path, refuse_unused: RefuseUnused
-) -> TrainingJob:
-    """Whatever `sluice.sequence.load_data` reads: text, ABC, MIDI, piano rolls, tables."""
-    from sluice import sequence
+def _refuse_sizes(options: TrainOptions) -> None:
+    """Refuse what --from decides."""
+    decided = ("hidden", "layers", "dropout", "cell", "horizon", "known", "quantiles", "tokenize")
+    given = [name for name in decided if getattr(options, name, None) is not None]
+    if given:
+        fail(f"--{given[0]} does not apply to --from, whose model keeps its own; leave it out")
 
-    config = options.build_config()
-    task = sequence.make_task(data, seed=config.seed, **task_options(options))
+
+def load_base(options: TrainOptions) -> Checkpoint | None:
+    """The model that `--from` names for data of one's own."""
+    from sluice.sequence import Checkpoint
+
+    if options.base is None:
+        return None
+    _refuse_sizes(options)
+    if options.base == "shipped" and not Path("shipped").exists():
+        fail("--from shipped is the model of folk tunes, for `sluice train tunes`; give a file")
+    return Checkpoint.load(options.base)
+
+
+def build_data_job(
+    options: TrainOptions,
+    data: Tokens | Series | Pairs,
+    checkpoint: Path,
+    refuse_unused: RefuseUnused,
+) -> TrainingJob:
+    """Whatever `sluice.sequence.load_data` reads: text, ABC, MIDI, pairs, piano rolls, tables."""
+    from sluice import sequence
+    from sluice.sequence.fine_tuning import FINE_TUNING_RATE
+
+    if isinstance(data, sequence.Pairs) and options.bptt is not None:
+        fail("--bptt cuts sequences in time, which pairs cannot be; leave it out")
+    base, asked = load_base(options), task_options(options)
+    if base is None:
+        config = options.build_config()
+        task = sequence.make_task(data, seed=config.seed, **asked)
+    else:
+        config = options.build_config(
+            sequence.TrainingConfig(seconds=1.0, learning_rate=FINE_TUNING_RATE)
+        )
+        task = sequence.make_fine_tuning_task(data, base, seed=config.seed, **asked)
     refuse_unused(name_task(data, task))
 
     def save_best(loss: float) -> None:
@@ -167,20 +209,43 @@ def build_data_job(
             on_best=save_best,
             folder=folder,
             resume=resume,
+            fingerprint=task.fingerprint,
             tensorboard=tensorboard,
             monitor=monitor,
             on_progress=on_progress,
         )
 
-    generates = isinstance(task.model, sequence.LanguageModel)
     return TrainingJob(
-        f"{data.report()}\n{task.report}",
+        "\n".join([data.report(), task.report, *_report_base(options, config)]),
         config,
         task.loss_unit,
         train,
-        (lambda: _sample_text(checkpoint)) if generates else None,
+        task.fingerprint,
+        _choose_sample(task, data, checkpoint),
         lambda: group_score_tables(task.compute_metrics().to_score_tables()),
+        _suggest_forecast(task, options.data, checkpoint),
     )
+
+
+def _report_base(options: TrainOptions, config: TrainingConfig) -> list[str]:
+    """What is said of a training that starts from a model."""
+    if options.base is None:
+        return []
+    return [
+        f"Trained on from {options.base}, with its sizes, at a learning rate of "
+        f"{config.learning_rate:g}."
+    ]
+
+
+def _suggest_forecast(task: Task, data: str, checkpoint: Path) -> str:
+    """The command that forecasts with the trained model; empty for one of another kind."""
+    from sluice.sequence.models import Forecaster
+
+    if not isinstance(task.model, Forecaster):
+        return ""
+    ahead = ["--future", "FILE"] if task.model.config.known else []
+    command = shlex.join(["sluice", "forecast", str(checkpoint), data, *ahead])
+    return f"To forecast beyond the end of the data: {command}"
 
 
 def task_options(options: TrainOptions) -> dict[str, Any]:
@@ -189,6 +254,8 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
         "seq_len": options.seq_len,
         "horizon": options.horizon,
         "period": options.period,
+        "quantiles": parse_quantiles(options.quantiles),
+        "known": options.known,
         "cell": options.cell,
         "hidden_size": options.hidden,
         "num_layers": options.layers,
@@ -198,11 +265,12 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Series:
+def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Series | Pairs:
     """What the options name, with a progress bar."""
     from sluice import sequence
     from sluice.cli.usage import FORMATS
     from sluice.sequence.data.formats import find_format
+    from sluice.sequence.fine_tuning import find_load_options
     from sluice.sequence.training.processes import ProcessGroup
 
     found = find_format(options.data, options.kind).name
@@ -212,6 +280,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         "kind": options.kind,
         "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
+        "columns": _parse_columns(options.columns),
         "target": options.target,
         "inputs": options.inputs,
         "id": options.id,
@@ -221,18 +290,24 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
     if options.delimiter in ("tab", "\\t"):
         asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
+    if (base := load_base(options)) is not None:
+        given = {**find_load_options(base, options.data, options.kind), **given}
     with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)
 
 
+_OUTPUTS = 3
+"""Held-out sources whose outputs are shown after each validation."""
 _UNITS = {"chars": "characters", "words": "words", "subwords": "subwords"}
 """From `--tokenize` to the library's names."""
 
 
-def name_task(data: Tokens | Series, task: Task) -> str:
+def name_task(data: Tokens | Series | Pairs, task: Task) -> str:
     """What is learnt, as a key of `usage.TASKS`."""
-    from sluice.sequence import Tokens
+    from sluice.sequence import Pairs, Tokens
 
+    if isinstance(data, Pairs):
+        return "pairs"
     if isinstance(data, Tokens):
         return "streams" if task.training.stateful else "sequences"
     if data.multi_hot:
@@ -240,6 +315,41 @@ def name_task(data: Tokens | Series, task: Task) -> str:
     if data.labels is None:
         return "forecasts"
     return "long labels" if "label_window" in task.checkpoint.preprocessing else "labels"
+
+
+def _choose_sample(
+    task: Task, data: Tokens | Series | Pairs, checkpoint: Path
+) -> Callable[[], str] | None:
+    """What shows the best weights so far: a text, or the outputs of held-out sources."""
+    from sluice.sequence import LanguageModel, PairBatches
+
+    if isinstance(task.model, LanguageModel):
+        return lambda: _sample_text(checkpoint)
+    if isinstance(task.validation, PairBatches):
+        vocabulary = task.checkpoint.vocabulary
+        held_out = task.validation.sources
+        every = max(1, len(held_out) // _OUTPUTS)
+        sources = [vocabulary.decode_text(ids) for ids in held_out[::every][:_OUTPUTS]]
+        return lambda: _sample_outputs(checkpoint, sources)
+    return None
+
+
+def _sample_outputs(checkpoint: Path, sources: list[str]) -> str:
+    """The outputs for a few sources of the weights in a file."""
+    from sluice.sequence import Checkpoint, generate_outputs
+
+    made = generate_outputs(Checkpoint.load(checkpoint), sources, max_length=60)
+    return " | ".join(f"{source} → {one.text}" for source, one in zip(sources, made, strict=True))
+
+
+def _parse_columns(text: str | None) -> list[int] | None:
+    """The numbers in `--columns`."""
+    if text is None:
+        return None
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(number.isdecimal() for number in numbers):
+        fail(f"--columns must be the numbers of two columns, as in 1,2, got {text!r}")
+    return [int(number) for number in numbers]
 
 
 def _sample_text(checkpoint: Path) -> str:

@@ -20,7 +20,7 @@ from sluice.cli.train_options import TrainOptions
 if TYPE_CHECKING:
     import optuna
 
-    from sluice.sequence import Progress, Series, Task, Tokens
+    from sluice.sequence import Pairs, Progress, Series, Task, Tokens
     from sluice.sequence.search import Proposal, SearchResult, SearchSpace, SearchTrial
 
 WEIGHTS = "model.safetensors"
@@ -43,7 +43,7 @@ class TrialRunner:
         self,
         options: TrainOptions,
         space: SearchSpace,
-        data: Tokens | Series,
+        data: Tokens | Series | Pairs,
         out: Path,
         console: Console,
         *,

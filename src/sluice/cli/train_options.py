@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,9 +31,9 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="What to train on: a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, "
-            "Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' for the "
-            "default folk tunes.",
+            help="What to train on: a file or folder (text, pairs of texts, ABC, MIDI, piano rolls "
+            "in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' "
+            "for the default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -48,15 +49,15 @@ class TrainOptions:
         typer.Option(
             "--from",
             metavar="MODEL",
-            help="Train on from a model of tunes: 'shipped', or a model file. Best for a "
-            "collection of your own.",
+            help="Train on from a model file, whose sizes and cell stay; for tunes also 'shipped'. "
+            "Tokens and classes that only DATA have are added.",
             rich_help_panel=_MODEL,
         ),
     ] = None
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
+            help="Format: text, pairs, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
             "default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
@@ -71,7 +72,17 @@ class TrainOptions:
     tokenize: Annotated[
         Tokenization | None,
         typer.Option(
-            help="Unit of text: chars, words or subwords; default chars.", rich_help_panel=_DATA
+            help="Unit of text: chars, words or subwords; default chars (of pairs with blanks: "
+            "subwords).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N",
+            help="Columns of source and target, from 1, where lines of pairs have more than two.",
+            rich_help_panel=_DATA,
         ),
     ] = None
     seq_len: Annotated[
@@ -122,6 +133,24 @@ class TrainOptions:
             rich_help_panel=_TABLE,
         ),
     ] = None
+    quantiles: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Q,Q,Q",
+            help="Quantiles to forecast, symmetric around 0.5; default "
+            "0.025,0.1,0.25,0.5,0.75,0.9,0.975, which gives intervals of 50, 80 and 95 %; 'none' "
+            "forecasts points alone.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None
+    known: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column whose values are known for the steps to forecast, such as a price or a "
+            "weather forecast; repeatable.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None
     delimiter: table_flags.Delimiter = None
     decimal: table_flags.Decimal = None
     thousands: table_flags.Thousands = None
@@ -148,7 +177,9 @@ class TrainOptions:
     ] = None
     layers: Annotated[
         int | None,
-        typer.Option(help="Number of layers; default 2 (1 for tunes).", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Number of layers; default 2 (1 for tunes and pairs).", rich_help_panel=_MODEL
+        ),
     ] = None
     dropout: Annotated[
         float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)
@@ -180,7 +211,8 @@ class TrainOptions:
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak learning rate; default 0.004 (0.008 for tunes, 0.002 with --from).",
+            help="Peak learning rate; default 0.004, with --from 0.001 (for tunes 0.008 and "
+            "0.002).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
@@ -200,6 +232,14 @@ class TrainOptions:
             help="Update only those rows of an embedding that a batch looks up: faster with a "
             "large vocabulary.",
             rich_help_panel=_OPTIMIZATION,
+        ),
+    ] = None
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Nmin|Nsteps",
+            help="How often a checkpoint is saved, as in 5min or 500steps; default 1min.",
+            rich_help_panel=_BUDGET,
         ),
     ] = None
     seed: Annotated[
@@ -263,8 +303,11 @@ class TrainOptions:
         minutes = self.minutes
         if self.epochs is None and self.steps is None and minutes is None:
             minutes = 2.0
+        save_seconds, save_steps = _parse_interval(self.checkpoint_every)
         return replace(
             usual,
+            save_seconds=save_seconds,
+            save_steps=save_steps,
             seconds=None if minutes is None else 60 * minutes,
             epochs=self.epochs,
             steps=self.steps,
@@ -274,6 +317,17 @@ class TrainOptions:
             seed=value_or(self.seed, usual.seed),
             bptt=value_or(_parse_bptt(self.bptt), usual.bptt),
         )
+
+
+def _parse_interval(text: str | None) -> tuple[float | None, int | None]:
+    """Seconds or steps between checkpoints."""
+    if text is None:
+        return 60.0, None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(min|steps?)", text.strip())
+    amount = float(found[1]) if found else 0.0
+    if found is None or not amount or (found[2] != "min" and not amount.is_integer()):
+        fail(f"--checkpoint-every must be minutes or steps, as in 5min or 500steps, got {text!r}")
+    return (60 * amount, None) if found[2] == "min" else (None, int(amount))
 
 
 def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:
@@ -286,3 +340,19 @@ def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:
     if len(steps) not in (1, 2):
         fail(f"--bptt must be one or two numbers of steps, as in 20 or 20,60, got {text!r}")
     return steps[0] if len(steps) == 1 else (steps[0], steps[1])
+
+
+def parse_quantiles(text: str | None) -> tuple[float, ...] | None:
+    """The numbers of `--quantiles`; none for 'none', None for the default."""
+    from sluice.sequence import SequenceError
+    from sluice.sequence.models.quantiles import require_quantiles
+
+    if text is None:
+        return None
+    try:
+        return () if text == "none" else require_quantiles([float(one) for one in text.split(",")])
+    except (ValueError, SequenceError):
+        fail(
+            "--quantiles must be numbers that rise between 0 and 1, symmetric around 0.5, as in "
+            f"0.1,0.5,0.9, or 'none'; got {text!r}"
+        )

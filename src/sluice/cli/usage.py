@@ -23,17 +23,19 @@ class Usage(NamedTuple):
 
 
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
-_TABLE = (*_LABELS, "target", "horizon", "period", "seq_len")
+_TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
+_PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
 FORMATS = {
-    "tunes": Usage("tunes, which an LSTM learns", ("corpus", "base", "sparse_embeddings")),
+    "tunes": Usage("tunes, which an LSTM learns", ("corpus", "sparse_embeddings")),
     "text": Usage("text", ("kind", "encoding", "tokenize", "seq_len", "cell", "sparse_embeddings")),
     "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
+    "pairs": Usage("pairs of texts", _PAIRS),
     "csv": Usage("a table in CSV", (*_TABLE, *CSV_FLAGS)),
     "parquet": Usage("a table in Parquet", _TABLE),
     "jsonl": Usage("a table in JSON lines", _TABLE),
@@ -47,6 +49,7 @@ TASKS = {
         "short sequences of tokens, read whole",
         ("kind", "encoding", "tokenize", "cell", "sparse_embeddings"),
     ),
+    "pairs": FORMATS["pairs"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
     "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(
@@ -61,8 +64,9 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     "train": {**FORMATS, **TASKS},
     "search": {**FORMATS, **TASKS},
     "generate": {
-        "beam": Usage("a beam search, in which nothing is random", ("beam",)),
-        "sampling": Usage("sampling", _SAMPLING),
+        "beam": Usage("a beam search, in which nothing is random", ("beam", "prompt", "count")),
+        "sampling": Usage("sampling", (*_SAMPLING, "prompt", "count")),
+        "pairs": Usage("a model of pairs", ("inputs", "input_file", "scores", "beam")),
     },
     "compose": {
         "new": Usage("a new tune", _NEW_TUNE),

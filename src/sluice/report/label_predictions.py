@@ -179,6 +179,7 @@ def predict_labels(
         get_class_counts(checkpoint),
         (
             _describe(given, len(truth)),
+            *_list_load_notes(given),
             *filter(None, [given.note]),
             *describe_seen_data(checkpoint, given),
         ),
@@ -255,3 +256,9 @@ def _describe(given: ModelData, rows: int) -> str:
     noun = "text" if given.series is None else "series"
     steps = "" if isinstance(given.sequences, SequenceLabels) else f", {pluralize(rows, 'step')}"
     return f"{given.source}: {pluralize(len(given), noun)}{steps}."
+
+
+def _list_load_notes(given: ModelData) -> list[str]:
+    """What reading the table assumed; its classes are the model's here."""
+    notes = given.series.load_report.notes if given.series is not None else ()
+    return [note for note in notes if not note.startswith("Classes")]

@@ -11,6 +11,7 @@ from sluice.sequence.batching.streams import StreamBatches as StreamBatches
 from sluice.sequence.batching.streams import WindowBatches as WindowBatches
 from sluice.sequence.checkpoint import Checkpoint as Checkpoint
 from sluice.sequence.data.formats import load_data as load_data
+from sluice.sequence.data.pairs import Pairs as Pairs
 from sluice.sequence.data.report import show_load_progress as show_load_progress
 from sluice.sequence.data.series import Series as Series
 from sluice.sequence.data.splits import Split as Split
@@ -21,6 +22,12 @@ from sluice.sequence.errors import SequenceError as SequenceError
 from sluice.sequence.errors import TrainingDivergedError as TrainingDivergedError
 from sluice.sequence.errors import UnknownTokenError as UnknownTokenError
 from sluice.sequence.fine_tuning import grow_vocabulary as grow_vocabulary
+from sluice.sequence.fine_tuning import make_fine_tuning_task as make_fine_tuning_task
+from sluice.sequence.forecasting import Forecast as Forecast
+from sluice.sequence.forecasting import ForecastScores as ForecastScores
+from sluice.sequence.forecasting import SeriesForecast as SeriesForecast
+from sluice.sequence.forecasting import evaluate_forecasts as evaluate_forecasts
+from sluice.sequence.forecasting import forecast_series as forecast_series
 from sluice.sequence.generation import BatchedSequence as BatchedSequence
 from sluice.sequence.generation import ContinuousBatch as ContinuousBatch
 from sluice.sequence.generation import DeadlineError as DeadlineError
@@ -43,8 +50,12 @@ from sluice.sequence.generation import log_likelihood as log_likelihood
 from sluice.sequence.generation import record_generation as record_generation
 from sluice.sequence.generation import stream_tokens as stream_tokens
 from sluice.sequence.metrics import evaluate as evaluate
+from sluice.sequence.model_series import load_known_ahead as load_known_ahead
+from sluice.sequence.model_series import load_model_series as load_model_series
 from sluice.sequence.models import LanguageModel as LanguageModel
 from sluice.sequence.models import LanguageModelConfig as LanguageModelConfig
+from sluice.sequence.pair_outputs import PairOutput as PairOutput
+from sluice.sequence.pair_outputs import generate_outputs as generate_outputs
 from sluice.sequence.task import Task as Task
 from sluice.sequence.task import make_task as make_task
 from sluice.sequence.training import Progress as Progress

@@ -11,11 +11,13 @@ import torch
 
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.sequence.batching.pairs import PairBatches
 from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.label_windows import LabelWindows
+from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
@@ -40,6 +42,8 @@ from sluice.sequence.models import (
     LabelsConfig,
     LanguageModel,
     LanguageModelConfig,
+    Seq2Seq,
+    Seq2SeqConfig,
     SequenceModel,
     Tagger,
 )
@@ -111,7 +115,7 @@ class Task:
 
 
 def make_task(
-    data: Tokens | Series,
+    data: Tokens | Series | Pairs,
     *,
     batch_size: int = 32,
     seq_len: int = 100,
@@ -125,7 +129,7 @@ def make_task(
     statistics: FeatureStatistics | None = None,
     **model_options: Any,
 ) -> Task:
-    """A model for the data: of the next token, the next chord, labels, or forecasts.
+    """A model for the data: of the next token, the next chord, labels, forecasts, or targets.
 
     Long sequences are read in streams of `seq_len` steps with the state carried over (or, for
     forecasts and labels of steps, in windows of that length), short ones whole. A validation part
@@ -146,7 +150,8 @@ def make_task(
         seed: for the split, the order and the initial weights.
         statistics: by which the values of a task of labels are normalised; None for those of the
             training part.
-        model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
+        model_options: of its configuration: cell, hidden_size, num_layers (1 for pairs, by
+            default), dropout and so on.
 
     Raises:
         DataError: data that cannot be split.
@@ -166,6 +171,9 @@ def make_task(
     if isinstance(data, Tokens):
         tokens = data.split(validation=validation, seed=seed)
         return _mark_data(_make_token_task(tokens, cuts, model_options), data)
+    if isinstance(data, Pairs):
+        pairs = data.split(validation=validation, test=test or 0.0, seed=seed)
+        return _mark_data(_make_pair_task(pairs, cuts, model_options), data)
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
@@ -181,7 +189,7 @@ def make_task(
     return _mark_data(task, data)
 
 
-def _mark_data(task: Task, data: Tokens | Series) -> Task:
+def _mark_data(task: Task, data: Tokens | Series | Pairs) -> Task:
     """The task, whose checkpoint says what data it is for."""
     marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
     return replace(task, checkpoint=marked)
@@ -235,6 +243,22 @@ def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOp
     task = _assemble_task(checkpoint, split, cut)
     notes = describe_tokens(split, cuts.chunk)
     return replace(task, report="\n".join((task.report, *notes)))
+
+
+def _make_pair_task(split: Split[Pairs], cuts: _BatchOptions, options: ModelOptions) -> Task:
+    data = split.train
+    sizes = len(data.vocabulary), len(data.target_vocabulary)
+    checkpoint = Checkpoint(
+        Seq2Seq(Seq2SeqConfig(*sizes, **{"num_layers": 1, **options})),
+        data.vocabulary,
+        target_vocabulary=data.target_vocabulary,
+        preprocessing=_describe_loading(data),
+    )
+    training, validation = (
+        PairBatches(part.sources, part.targets, cuts.batch_size, cuts.seed)
+        for part in (split.train, split.validation)
+    )
+    return Task(checkpoint, training, validation, split.report(), {})
 
 
 def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
@@ -320,6 +344,6 @@ def _assemble_task(
     return Task(checkpoint, training, validation, split.report(), evaluation_options)
 
 
-def _describe_loading(data: Tokens | Series) -> dict[str, object]:
+def _describe_loading(data: Tokens | Series | Pairs) -> dict[str, object]:
     """How the data was loaded, so that other files are read in the same way."""
     return {"load_options": dict(data.load_options)} if data.load_options else {}

@@ -19,6 +19,8 @@ PADDING, START, END = 0, 1, 2
 """The special ids of every vocabulary: they mark positions in a batch and have no token."""
 
 _NUM_SPECIAL = 3
+UNKNOWN = "[UNK]"
+"""The token of a tokenizer's vocabulary that stands for words it does not have."""
 Unit = Literal["tokens", "characters", "words", "subwords"]
 
 

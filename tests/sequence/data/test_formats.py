@@ -42,7 +42,8 @@ def test_a_users_format(tmp_path: Path) -> None:
     ("name", "content", "options", "message"),
     [
         ("none", None, {}, "There is no file or folder"),
-        ("a.bin", b"\x7fELF\0", {}, "must be of a known kind, one of"),
+        ("a.bin", b"\x01\x02\0", {}, "must be of a known kind, one of"),
+        ("a.bin", b"\x7fELF\0", {}, "is no text but a program"),
         ("a.txt", b"\0", {}, "is not text: line 1"),
         ("a.xyz", b"", {}, "is empty"),
         ("a.txt", b"abc", {"kind": "film"}, "kind= must be one of .*got 'film'"),

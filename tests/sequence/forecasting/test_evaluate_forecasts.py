@@ -87,6 +87,7 @@ def test_errors_in_the_past_give_intervals_that_hold() -> None:
     assert [row[0] for row in tables["by step"].rows] == ["1", "2", "3"]
     assert [row[0] for row in tables["by series"].rows] == [f"s{n}" for n in range(20)]
     steps = [row[tables["by step"].columns.index("MAE")] for row in tables["by step"].rows]
+    assert steps[2] == scores.compute(step=3)["MAE"]
     assert np.mean(steps) == pytest.approx(scores.compute()["MAE"])  # type: ignore[arg-type]
 
 
@@ -96,7 +97,7 @@ def test_series_of_two_columns_are_not_averaged_in_two_units() -> None:
     scores = evaluate_forecasts(build_checkpoint(("a", "b")), series, stride=4)
     assert scores.compute()["MAE"] is None and scores.compute()["MASE"] is not None
     (table,) = [one for one in scores.to_score_tables() if one.name == "by target"]
-    assert table.rows[1][1] == scores.compute(target=1)["MAE"]
+    assert table.rows[1][1] == scores.compute(target="b")["MAE"]
     # 10 rows are held out; a forecast of 3 fits at 90 and 94.
     assert len(scores.places) == 2
 

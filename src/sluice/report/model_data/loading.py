@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from sluice.files import StrPath
 from sluice.report.model_data.model_data import ModelData
-from sluice.report.model_data.pair_data import TextPair, build_pair_data, read_pairs
+from sluice.report.model_data.pair_data import build_labelled_texts
 from sluice.report.model_data.table_data import load_roll_data, load_table_data
 from sluice.report.model_data.token_data import TEXT_SOURCE, Needed, load_text, load_token_data
+from sluice.report.model_data.translation_data import build_translations, load_pair_texts
 from sluice.sequence import Checkpoint, DataError
+from sluice.sequence.data.readers.pair_texts import PairTexts
 from sluice.sequence.model_series import describe_table, get_load_options
-from sluice.sequence.models import ChoraleModel, LanguageModel
+from sluice.sequence.models import ChoraleModel, LanguageModel, Seq2Seq
 
 
 def load_model_data(
@@ -48,9 +50,8 @@ def load_model_data(
     if isinstance(model, ChoraleModel):
         return load_roll_data(checkpoint, str(data))
     if reads_tokens(checkpoint):
-        return build_pair_data(
-            checkpoint, read_pairs(str(data)), str(data), unknown_labels=unknown_labels
-        )
+        texts = load_pair_texts(str(data), options)
+        return _build_pairs(checkpoint, texts, str(data), unknown_labels=unknown_labels)
     return load_table_data(checkpoint, str(data), unknown_labels=unknown_labels)
 
 
@@ -65,7 +66,15 @@ def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, ob
         raise DataError(f"{TEXT_SOURCE} is empty, a sequence of length 0; give some text")
     if isinstance(checkpoint.model, LanguageModel):
         return load_text(checkpoint, text, options)
-    return build_pair_data(checkpoint, [TextPair(text, None, TEXT_SOURCE)], TEXT_SOURCE)
+    return _build_pairs(checkpoint, PairTexts.of_source(text, TEXT_SOURCE), TEXT_SOURCE)
+
+
+def _build_pairs(
+    checkpoint: Checkpoint, texts: PairTexts, data: str, *, unknown_labels: bool = False
+) -> ModelData:
+    if isinstance(checkpoint.model, Seq2Seq):
+        return build_translations(checkpoint, texts, data)
+    return build_labelled_texts(checkpoint, texts, data, unknown_labels=unknown_labels)
 
 
 def reads_tokens(checkpoint: Checkpoint) -> bool:

@@ -16,9 +16,8 @@ from sluice.report.page.load_views import view_data
 from sluice.report.page.step_losses import reads_whole
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.data.ragged import Array
-from sluice.sequence.data.readers.tokenizers import UNKNOWN
 from sluice.sequence.models import Forecaster
-from sluice.sequence.vocabulary import END
+from sluice.sequence.vocabulary import END, UNKNOWN
 
 
 def load_inputs(

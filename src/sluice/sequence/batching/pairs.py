@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sluice.sequence.batch import Batch
+from sluice.sequence.data.ragged import Array
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import END
 
@@ -35,8 +37,8 @@ class PairBatches:
     ([[9, 0], [7, 8]], [[6, 4, 2], [5, 2, 0]], [1, 2])
     """
 
-    sources: Sequence[Sequence[int]]
-    targets: Sequence[Sequence[int]]
+    sources: Sequence[Sequence[int] | Array]
+    targets: Sequence[Sequence[int] | Array]
     batch_size: int
     seed: int
 
@@ -75,19 +77,24 @@ class PairBatches:
         )
 
 
-def collate_pairs(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Batch:
+def collate_pairs(
+    sources: Sequence[Sequence[int] | Array], targets: Sequence[Sequence[int] | Array]
+) -> Batch:
     """One batch of pairs, padded at the ends, with the lengths of the sources.
 
     Args:
         sources: ids, without `START` and `END`.
         targets: ids, with `END`.
     """
-    lengths = torch.tensor([len(ids) for ids in sources])
-    inputs, wanted = (
-        pad_sequence([_to_tensor(ids) for ids in side]) for side in (sources, targets)
-    )
-    return Batch(inputs, wanted, lengths)
+    inputs, lengths = pad_ids(sources)
+    return Batch(inputs, pad_ids(targets)[0], lengths)
 
 
-def _to_tensor(ids: Sequence[int]) -> Tensor:
-    return torch.tensor(ids, dtype=torch.int64)
+def pad_ids(sequences: Sequence[Sequence[int] | Array]) -> tuple[Tensor, Tensor]:
+    """Ids (time, batch), int64, padded at the ends, and their lengths (batch,)."""
+    lengths = torch.tensor([len(ids) for ids in sequences])
+    return pad_sequence([_to_tensor(ids) for ids in sequences]), lengths
+
+
+def _to_tensor(ids: Sequence[int] | Array) -> Tensor:
+    return torch.from_numpy(np.asarray(ids, np.int64))

@@ -15,12 +15,16 @@ from typing import get_args, get_type_hints
 
 from sluice.files import StrPath
 from sluice.option_names import name_option
+from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.readers import csv, midi, parquet
-from sluice.sequence.data.readers.file_kinds import read_head
+from sluice.sequence.data.readers.file_kinds import read_head, require_text_file
 from sluice.sequence.data.readers.json_lines import read_json_lines
+from sluice.sequence.data.readers.pair_lines import holds_pairs
+from sluice.sequence.data.readers.pairs import read_pairs
 from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
 from sluice.sequence.data.readers.spreadsheets import read_spreadsheet
 from sluice.sequence.data.readers.text import read_text
+from sluice.sequence.data.report import make_read_error
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.spooling import STANDARD_INPUT, open_spool, strip_gzip
 from sluice.sequence.data.tokens import Tokens
@@ -41,14 +45,16 @@ class Format:
         name: the value of `kind=` in `load_data`.
         suffixes: of its files, in lower case, with the dot.
         matches_head: whether a file that starts with these bytes is of this kind, with any suffix.
-        read: reads files (a list of paths) as `Tokens` or `Series`; its keyword-only arguments are
-            the options of this kind.
+        read: reads files (a list of paths) as `Tokens`, `Series` or `Pairs`; its keyword-only
+            arguments are the options of this kind.
+        claims: whether a file is certainly of this kind, whatever its suffix; asked first.
     """
 
     name: str
     suffixes: tuple[str, ...]
     matches_head: Callable[[bytes], bool]
-    read: Callable[..., Tokens | Series]
+    read: Callable[..., Tokens | Series | Pairs]
+    claims: Callable[[Path], bool] = lambda file: False
 
     @property
     def options(self) -> list[str]:
@@ -71,6 +77,7 @@ def _list_unpacked_names(function: Callable[..., object], parameter: str) -> lis
 TEXT = Format("text", (".txt", ".text", ".md"), lambda head: b"\0" not in head, read_text)
 _BUILT_IN = (
     Format("midi", (".mid", ".midi"), lambda head: head.startswith(midi.MAGIC), midi.read_midi),
+    Format("pairs", (), lambda head: False, read_pairs, claims=holds_pairs),
     Format("chorales", (".json",), lambda head: False, read_piano_rolls),
     Format("csv", (".csv", ".tsv"), lambda head: False, csv.read_csv),
     Format(
@@ -89,23 +96,26 @@ def get_formats() -> dict[str, Format]:
     """All formats by name; text is last, for files that no other format matches.
 
     >>> sorted(get_formats())
-    ['abc', 'chorales', 'csv', 'jsonl', 'midi', 'parquet', 'spreadsheet', 'text']
+    ['abc', 'chorales', 'csv', 'jsonl', 'midi', 'pairs', 'parquet', 'spreadsheet', 'text']
     """
     others = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
     return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
 
 
-def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> Tokens | Series:
+def load_data(
+    path: StrPath, *, kind: str | None = None, **options: object
+) -> Tokens | Series | Pairs:
     """Load a file, or all files in a folder and its subfolders.
 
-    The format is detected by the suffix, else by the first bytes; other text is read as text.
+    The format is detected by the suffix, else by the first bytes; other text is read as text. A
+    file whose lines hold two columns of text holds pairs.
     `report()` of the result says what was read, and what was skipped where and why.
 
     Args:
         path: a file or folder; hidden files in a folder are skipped. Files that end in .gz are
             unpacked; "-" is standard input, which needs `kind`.
         kind: the name of the format, if it is not detected.
-        options: of the format: see `read_text`, `read_csv` and `read_midi` in
+        options: of the format: see `read_text`, `read_csv`, `read_pairs` and `read_midi` in
             `sluice.sequence.data.readers`. Formats that report progress call `on_reading`.
 
     Raises:
@@ -174,6 +184,9 @@ def detect_format(file: StrPath) -> Format | None:
     file = Path(file)
     (plain,) = strip_gzip([file])
     for one in get_formats().values():
+        if one.claims(file):
+            return one
+    for one in get_formats().values():
         if plain.suffix.lower() in one.suffixes:
             return one
     head = read_head(file, _HEAD)
@@ -185,6 +198,7 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
     known = ", ".join(get_formats())
     for file, one in found.items():
         if one is None and file == path:
+            require_text_file(file)
             raise DataError(
                 f"{file} must be of a known kind, one of {known}; name it with "
                 f"{name_option('kind')}."
@@ -215,7 +229,11 @@ def list_files(path: StrPath) -> list[Path]:
     path = Path(path)
     if str(path) == STANDARD_INPUT:
         return [path]
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise make_read_error(path, error) from None
+    if not exists:
         raise DataError(f"There is no file or folder {path}; check the path.")
     files = list(_walk_files(path)) if path.is_dir() else [path]
     if not files:

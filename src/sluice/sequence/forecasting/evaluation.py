@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -31,6 +32,14 @@ HELD_OUT = 0.1
 """The part of a series that a training keeps for its own figures, and that is forecast here."""
 
 
+class _Part(TypedDict, total=False):
+    """What `ForecastScores.compute` is asked for."""
+
+    step: int
+    series: str
+    target: str
+
+
 @dataclass(frozen=True, eq=False)
 class ForecastScores:
     """The errors of a model and of simple methods at rolling origins.
@@ -55,26 +64,53 @@ class ForecastScores:
     notes: tuple[str, ...]
 
     def compute(
-        self, method: str = MODEL, *, rows: object = slice(None), target: int | None = None
+        self,
+        method: str = MODEL,
+        *,
+        step: int | None = None,
+        series: str | None = None,
+        target: str | None = None,
     ) -> dict[str, float | None]:
-        """Mean scores of a method over some origins, and over some steps, `rows[0]`, `rows[1]`.
+        """Mean scores of a method: MAE, RMSE, MASE (Hyndman & Koehler 2006), CRPS, coverage.
 
-        MAE, RMSE, MASE (Hyndman & Koehler 2006), CRPS (`compute_crps`), and the share of values in
-        each interval. With several targets only MASE and shares are given, as the others have no
-        common unit, unless one target is chosen.
+        CRPS is `compute_crps`; "in 80 %" is the share of values in the interval of 80 %. With
+        several targets only MASE and shares are given, as the others have no common unit, unless
+        one target is chosen. None where nothing is known.
+
+        Args:
+            method: a name in `predictions`.
+            step: only this step ahead, from 1 on.
+            series: only this series.
+            target: only this target.
+
+        Raises:
+            KeyError: no such method.
+            ValueError: no such series or target.
         """
-        chosen = slice(None) if target is None else slice(target, target + 1)
-        found, place = self.predictions[method], (rows if isinstance(rows, tuple) else (rows,))
-        cut = (*place, *[slice(None)] * (2 - len(place)), chosen)
-        truth, values, quantiles = self.truth[cut], found.values[cut], found.quantiles[cut]
-        change = np.broadcast_to(self.change[self.places][:, None], self.truth.shape)[cut]
+        rows = slice(None) if series is None else self.places == self.series.index(series)
+        steps = slice(None) if step is None else slice(step - 1, step)
+        columns = slice(None)
+        if target is not None:
+            place = self.targets.index(target)
+            columns = slice(place, place + 1)
+        found = self.predictions[method]
+        truth, values, quantiles, change = (
+            one[rows][:, steps, columns]
+            for one in (
+                self.truth,
+                found.values,
+                found.quantiles,
+                np.broadcast_to(self.change[self.places][:, None], self.truth.shape),
+            )
+        )
         known = ~np.isnan(truth)
+        scaled = known & (change > 0)
         error = np.abs(values - truth)
         one_unit = len(self.targets) == 1 or target is not None
         scores: dict[str, float | None] = {
             "MAE": _mean(error[known]) if one_unit else None,
             "RMSE": _root(_mean(error[known] ** 2)) if one_unit else None,
-            "MASE": _mean((error / change)[known & (change > 0)]),
+            "MASE": _mean(error[scaled] / change[scaled]),
         }
         if self.levels:
             crps = compute_crps(
@@ -92,35 +128,25 @@ class ForecastScores:
         """By method; by step ahead; by series; by target, where there are several."""
         counted = int((~np.isnan(self.truth)).sum())
         methods = [(name, self.compute(name)) for name in self.predictions]
-        steps = range(self.truth.shape[1])
-        tables = [
-            _tabulate("scores", "", methods, f"{counted:,} values forecast"),
-            self._compare(
-                "by step",
-                "step",
-                [(str(n + 1), (slice(None), slice(n, n + 1))) for n in steps],
-            ),
-        ]
+        tables = [_tabulate("scores", "", methods, f"{counted:,} values forecast")]
+        steps = range(1, self.truth.shape[1] + 1)
+        tables.append(self._compare("by step", "step", {str(n): {"step": n} for n in steps}))
         if len(self.series) > 1:
-            rows = [
-                (name, self.places == place)
-                for place, name in enumerate(self.series)
-                if (self.places == place).any()
-            ]
-            tables.append(self._compare("by series", "series", rows))
+            used = [name for n, name in enumerate(self.series) if (self.places == n).any()]
+            tables.append(self._compare("by series", "series", {n: {"series": n} for n in used}))
         if len(self.targets) > 1:
-            each = [(name, self.compute(target=n)) for n, name in enumerate(self.targets)]
-            tables.append(_tabulate("by target", "target", each))
+            parts: dict[str, _Part] = {name: {"target": name} for name in self.targets}
+            tables.append(self._compare("by target", "target", parts))
         return tuple(tables)
 
-    def _compare(self, name: str, first: str, rows: Sequence[tuple[str, object]]) -> ScoreTable:
+    def _compare(self, name: str, first: str, parts: Mapping[str, _Part]) -> ScoreTable:
         """The model's scores in each part, and the MASE of the other methods."""
         others = [method for method in self.predictions if method != MODEL]
         found = []
-        for label, part in rows:
-            scores = self.compute(rows=part)
+        for label, part in parts.items():
+            scores = self.compute(**part)
             del scores["RMSE"]
-            mase = {who.partition(" (")[0]: self.compute(who, rows=part)["MASE"] for who in others}
+            mase = {who.partition(" (")[0]: self.compute(who, **part)["MASE"] for who in others}
             found.append((label, scores | mase))
         return _tabulate(name, first, found, f"{name}; of other methods the MASE")
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
+from sluice.sequence.metrics.forecasts import ForecastMetrics
 from sluice.sequence.metrics.labels import LabelMetrics
 from sluice.sequence.metrics.metrics import MODEL, Metrics
 from sluice.sequence.metrics.ngrams import NgramBaselines
@@ -44,20 +44,26 @@ def evaluate(
     =============================  =========================================================
     `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
                                    character where `characters` is given
+    `Seq2Seq`                      also token accuracy: how often the most likely token is the
+                                   target's, given the target's tokens before it
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
                                    nats per label, Brier score (Brier 1950: the squared
                                    error of the probabilities, from 0 to 2), confusion
-    `Forecaster`                   MAE and RMSE in the units of the source; MASE
+    `Forecaster`                   MAE and RMSE in the units of the source; MASE; with
+                                   quantiles CRPS, and each interval's coverage (the share of
+                                   values inside it) and mean width; the same by step ahead
     `ChoraleModel`                 nats per step; frame accuracy, hits / (hits + misses + false
                                    alarms) of keys (Bay, Ehmann & Downie 2009)
     =============================  =========================================================
 
     Baselines of a language model are unigrams and bigrams that learn from `source` as they read it
     (`NgramBaselines`). Those of labels are the most frequent class, and the frequency of each as
-    its probability. Those of a forecast are the last known value and, with `period`, the last
-    season. MASE is the absolute error divided by that of the naive forecast (the last value; with
-    `period` the value a season before) on `training`, or on `source` if that is None, for each
-    feature (Hyndman & Koehler 2006).
+    its probability. Those of a forecast are the last known value, with `period` the last season
+    and, with `training`, a linear model of the last values; their intervals are quantiles of their
+    errors on `training`. CRPS is the continuous ranked probability score (Gneiting & Raftery 2007),
+    from quantiles. MASE is the absolute error divided by that of the naive forecast (the last
+    value; with `period` the value a season before) on `training`, or on `source` if that is None,
+    for each feature (Hyndman & Koehler 2006).
 
     Args:
         model: a model of `sluice.sequence.models`, on any device.
@@ -114,13 +120,12 @@ def _make_accumulator(
         ngrams = NgramBaselines(max(1, model.config.vocabulary_size - 2))
         return _TokenMetrics(model, characters, ngrams)
     if isinstance(model, Seq2Seq):
-        return _TokenMetrics(model, characters)
+        return _PairMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
         return LabelMetrics(model, names, class_counts)
     if isinstance(model, Forecaster):
-        scale = compute_mean_change(training or source, model.config.targets, period or 1)
-        return ForecastMetrics(model, source.stateful, period, scale)
+        return ForecastMetrics(model, source, period, training)
     if isinstance(model, ChoraleModel):
         return _ChordMetrics(model)
     raise SequenceError(
@@ -156,6 +161,24 @@ class _TokenMetrics:
         if self.characters is not None:
             found["bits per character"] = total / math.log(2) / self.characters
         return found
+
+
+@dataclass
+class _PairMetrics(_TokenMetrics):
+    hits: int = 0
+
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
+        steps = self.model.step_losses(batch)
+        assert steps.truth is not None
+        self.total += float(steps.losses.double().sum())
+        self.items += int(steps.items.sum())
+        self.hits += int((steps.outputs.argmax(dim=-1) == steps.truth).sum())
+        return None
+
+    def compute(self) -> Metrics:
+        metrics = super().compute()
+        found = {**metrics.by_method[MODEL], "token accuracy": self.hits / self.items}
+        return Metrics(self.items, {MODEL: found})
 
 
 @dataclass

@@ -1,129 +1,190 @@
-"""Errors of forecasts, beside those of naive baselines."""
+"""Errors of forecasts and of their intervals, beside those of baselines."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
+from sluice.sequence.metrics.linear_forecast import LinearForecast
 from sluice.sequence.metrics.metrics import MODEL, Metrics
-from sluice.sequence.models.filling import forward_fill
+from sluice.sequence.metrics.naive_forecasts import NaiveForecast, compute_mean_change
 from sluice.sequence.models.forecaster import Forecaster
+from sluice.sequence.models.quantiles import compute_crps
+
+_MOST_RESIDUALS = 20_000
+"""Steps of the training data from which the intervals of a baseline are taken."""
+_MOST_ROWS = 12
+"""Rows of a table by step ahead; a longer horizon is shown in ranges."""
 
 
-class ValueHistory:
-    """The values of a source's batches with the `steps` values before them."""
+class Baseline(Protocol):
+    """What forecasts from a batch alone."""
 
-    def __init__(self, steps: int, stateful: bool) -> None:
-        self.steps, self.stateful = steps, stateful
-        self._before: Tensor | None = None
-        self._age: Tensor | None = None
+    @property
+    def name(self) -> str: ...
 
-    def read(self, batch: Batch, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Values with those before them, (steps + time, batch, features), and ages.
+    @property
+    def history(self) -> int: ...
 
-        Ages (time, batch) count the steps of the same sequence before each step; `values` (time,
-        batch, features) are the batch's inputs, or computed from them.
-        """
-        if self._before is None or not self.stateful:
-            self._before = values.new_full((self.steps, *values.shape[1:]), math.nan)
-            self._age = torch.zeros(values.shape[1], dtype=torch.int64, device=values.device)
-        assert self._age is not None
-        times = torch.arange(len(values), device=values.device)[:, None]
-        ages = self._age + times
-        if batch.resets is not None:
-            starts = torch.where(batch.resets, times, -1).cummax(dim=0).values
-            ages = torch.where(starts >= 0, times - starts, ages)
-        whole = torch.cat((self._before, values))
-        self._before, self._age = whole[len(values) :], ages[-1] + 1
-        return whole, ages
+    def predict(self, batch: Batch) -> Tensor: ...
 
 
-def compute_mean_change(source: BatchSource, targets: Sequence[int], lag: int) -> Tensor:
-    """The mean absolute change over `lag` steps of each target, (targets,), float64.
+def list_intervals(quantiles: Sequence[float]) -> list[tuple[int, int, str]]:
+    """Each interval's two places among the quantiles, and its share: "80 %"; narrowest first.
 
-    NaN for a feature without two values at that distance.
+    >>> list_intervals((0.025, 0.1, 0.5, 0.9, 0.975))
+    [(1, 3, '80 %'), (0, 4, '95 %')]
     """
-    total = count = torch.zeros(len(targets), dtype=torch.float64)
-    history = ValueHistory(lag, source.stateful)
-    for batch in source.batches(0):
-        values = batch.inputs[..., list(targets)].double()
-        whole, ages = history.read(batch, values)
-        change = (values - whole[: len(values)]).abs()
-        counts = (ages >= lag) & _mask_valid_steps(batch)
-        known = counts[..., None] & ~change.isnan()
-        total = total + change.masked_fill(~known, 0).sum(dim=(0, 1))
-        count = count + known.sum(dim=(0, 1))
-    return total / count
+    last = len(quantiles) - 1
+    return [
+        (low, last - low, f"{100 * (quantiles[last - low] - quantiles[low]):.4g} %")
+        for low in reversed(range(len(quantiles) // 2))
+    ]
+
+
+def measure_residuals(
+    baseline: Baseline, training: BatchSource, quantiles: Sequence[float]
+) -> Tensor:
+    """Quantiles of a baseline's errors on training data: (horizon × targets, quantiles).
+
+    In windows, only steps with as much before them as the baseline reads.
+    """
+    levels = torch.tensor(quantiles, dtype=torch.float64)
+    parts, every = list[Tensor](), 1
+    for batch in training.batches(0):
+        errors = batch.targets.double() - baseline.predict(batch)
+        first = 0 if training.stateful else min(baseline.history, len(errors) - 1)
+        errors = errors[first:].flatten(0, 1)
+        parts.append(errors[::every])
+        if sum(map(len, parts)) > _MOST_RESIDUALS:
+            parts, every = [torch.cat(parts)[::2]], 2 * every
+    return torch.nanquantile(torch.cat(parts), levels, dim=0).T
+
+
+class _Sums:
+    """The sums of one method over a source, for each output: (horizon × targets,)."""
+
+    def __init__(self, quantiles: Sequence[float], scale: Tensor) -> None:
+        self.quantiles, self.scale = quantiles, scale
+        self.intervals = list_intervals(quantiles)
+        self.known = torch.zeros(len(scale), dtype=torch.float64)
+        self.sums: dict[str, Tensor] = {}
+
+    def update(self, points: Tensor, truth: Tensor, quantiles: Tensor | None) -> None:
+        """Add rows: points and truth (rows, outputs), quantiles (rows, outputs, quantiles)."""
+        known = ~truth.isnan()
+        error = (points - truth).masked_fill(~known, 0).abs()
+        found = {"MAE": error, "squares": error.square(), "MASE": error / self.scale}
+        if quantiles is not None:
+            found["CRPS"] = compute_crps(quantiles, truth, self.quantiles)
+            for low, high, share in self.intervals:
+                lower, upper = quantiles[..., low], quantiles[..., high]
+                found[f"in {share}"] = (lower <= truth) & (truth <= upper) & known
+                found[f"width of {share}"] = (upper - lower).masked_fill(~known, 0)
+        self.known += known.sum(dim=0)
+        for name, values in found.items():
+            self.sums[name] = self.sums.get(name, 0) + values.double().sum(dim=0)
+
+    def compute(self, outputs: slice = slice(None)) -> dict[str, float]:
+        """The metrics over some outputs; those that have no value are left out."""
+        count = float(self.known[outputs].sum())
+        means = {name: float(sums[outputs].sum()) / count for name, sums in self.sums.items()}
+        figures = {"MAE": means.pop("MAE"), "RMSE": math.sqrt(means.pop("squares")), **means}
+        return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 class ForecastMetrics:
-    """The errors of a `Forecaster`, of the last value, and of the last season."""
+    """The errors of a `Forecaster`, of the last value, the last season and a linear model.
+
+    The intervals of baselines are quantiles of their errors on the training data, so that their
+    CRPS is comparable.
+    """
 
     def __init__(
-        self, model: Forecaster, stateful: bool, period: int | None, scale: Tensor
+        self,
+        model: Forecaster,
+        source: BatchSource,
+        period: int | None,
+        training: BatchSource | None,
     ) -> None:
-        self.model, self.stateful, self.period = model, stateful, period
-        self.scale = scale.repeat(model.config.horizon)
+        config = model.config
+        self.model = model
+        scale = compute_mean_change(training or source, config.targets, period or 1)
         self.items = 0
-        self._history = ValueHistory(period or 0, stateful)
-        self._last: Tensor | None = None
-        self._sums: dict[str, Tensor] = {}
+        baselines: list[Baseline] = [NaiveForecast(model, source.stateful)]
+        if period is not None:
+            baselines.append(NaiveForecast(model, source.stateful, period))
+        if training is not None and not source.stateful:
+            baselines.append(LinearForecast(model, training, period))
+        self.residuals: dict[str, Tensor] = {}
+        if training is not None and config.quantiles:
+            self.residuals = {
+                one.name: measure_residuals(
+                    one if isinstance(one, LinearForecast) else _restart(one, training),
+                    training,
+                    config.quantiles,
+                )
+                for one in baselines
+            }
+        self.baselines = baselines
+        names = (MODEL, *(one.name for one in baselines))
+        scales = scale.repeat(config.horizon)
+        self.sums = {name: _Sums(config.quantiles, scales) for name in names}
 
     def update(self, batch: Batch, state: ModelState) -> ModelState:
         """Add a batch; takes and returns a state as a model's `loss` does."""
-        forecasts, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
-        known = ~batch.targets.isnan()
-        self.items += int(known.sum())
-        for who, values in {MODEL: forecasts, **self._forecast_naive(batch)}.items():
-            self._count(who, values, batch.targets, known)
+        inputs = (batch.inputs, state, batch.lengths, batch.resets)
+        quantiles: Tensor | None = None
+        if self.model.config.quantiles:
+            quantiles, state = self.model.predict_quantiles(*inputs)
+            points = quantiles[..., quantiles.shape[-1] // 2]
+        else:
+            points, state = self.model(*inputs)
+        self.items += int((~batch.targets.isnan()).sum())
+        self._add(MODEL, batch, points, quantiles)
+        for baseline in self.baselines:
+            points = baseline.predict(batch)
+            ends = self.residuals.get(baseline.name)
+            with_ends = None if ends is None else points[..., None] + ends.to(points.device)
+            self._add(baseline.name, batch, points, with_ends)
         return state
 
-    def _forecast_naive(self, batch: Batch) -> dict[str, Tensor]:
-        """Forecasts by the last value and the last season, (time, batch, horizon × targets)."""
-        mean, targets = self.model.mean, list(self.model.config.targets)
-        before = self._last if self.stateful else None
-        filled, self._last = forward_fill(batch.inputs - mean, before, batch.lengths, batch.resets)
-        last = (filled + mean)[..., targets]
-        found = {"last value": last.repeat(1, 1, self.model.config.horizon)}
-        if self.period is not None:
-            found[f"last season ({self.period} steps)"] = self._forecast_seasonal(
-                batch, last, self.period
-            )
-        return found
-
-    def _forecast_seasonal(self, batch: Batch, last: Tensor, period: int) -> Tensor:
-        """The value some seasons before; the last value if that is before the start."""
-        whole, ages = self._history.read(batch, last)
-        columns = []
-        for ahead in range(1, self.model.config.horizon + 1):
-            back = period * math.ceil(ahead / period) - ahead
-            then = whole[period - back : period - back + len(last)]
-            columns.append(torch.where((ages >= back)[..., None], then, last))
-        return torch.cat(columns, dim=-1)
-
-    def _count(self, who: str, forecasts: Tensor, truth: Tensor, known: Tensor) -> None:
-        error = (forecasts.double() - truth.double()).masked_fill(~known, 0).abs().cpu()
-        sums = torch.stack((error.sum(), error.square().sum(), (error / self.scale).sum()))
-        self._sums[who] = self._sums.get(who, torch.zeros(3, dtype=torch.float64)) + sums
+    def _add(self, name: str, batch: Batch, points: Tensor, quantiles: Tensor | None) -> None:
+        truth = batch.targets.double().flatten(0, 1).cpu()
+        ends = None if quantiles is None else quantiles.double().flatten(0, 1).cpu()
+        self.sums[name].update(points.double().flatten(0, 1).cpu(), truth, ends)
 
     def compute(self) -> Metrics:
-        """MAE, RMSE and MASE of each method; without a scale there is no MASE."""
-        of = {}
-        for who, sums in self._sums.items():
-            absolute, squared, scaled = (sums / self.items).tolist()
-            of[who] = {"MAE": absolute, "RMSE": math.sqrt(squared)}
-            if math.isfinite(scaled):
-                of[who]["MASE"] = scaled
-        return Metrics(self.items, of)
+        """MAE, RMSE, MASE and, with quantiles, CRPS and coverage, of each method; without a scale
+        there is no MASE. By step ahead also the width of intervals."""
+        by_method = {
+            who: {name: value for name, value in sums.compute().items() if "width" not in name}
+            for who, sums in self.sums.items()
+        }
+        return Metrics(self.items, by_method, by_step=self._compute_steps())
+
+    def _compute_steps(self) -> dict[str, dict[str, float]]:
+        """The model's metrics by step ahead, or by a range of steps."""
+        config = self.model.config
+        if config.horizon == 1:
+            return {}
+        size, width = -(-config.horizon // _MOST_ROWS), len(config.targets)
+        found = {}
+        for first in range(0, config.horizon, size):
+            stop = min(first + size, config.horizon)
+            outputs = slice(first * width, stop * width)
+            if float(self.sums[MODEL].known[outputs].sum()):
+                name = f"{first + 1}" if stop == first + 1 else f"{first + 1} to {stop}"
+                found[name] = self.sums[MODEL].compute(outputs)
+        return found
 
 
-def _mask_valid_steps(batch: Batch) -> Tensor:
-    """Which steps are not padding, (time, batch)."""
-    steps, size = batch.inputs.shape[:2]
-    if batch.lengths is None:
-        return torch.ones(steps, size, dtype=torch.bool)
-    return torch.arange(steps)[:, None] < batch.lengths
+def _restart(baseline: Baseline, training: BatchSource) -> Baseline:
+    """A naive forecast that has read nothing yet, for another source."""
+    assert isinstance(baseline, NaiveForecast)
+    return NaiveForecast(baseline.model, training.stateful, baseline.period)

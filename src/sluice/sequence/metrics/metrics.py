@@ -23,6 +23,7 @@ class Metrics:
         by_method: the metrics by name, of the model and of each baseline; some may be missing.
         confusion: counts of true (row) and predicted (column) classes.
         labels: the names of the classes.
+        by_step: the metrics of a forecast by step ahead, or by ranges of steps.
 
     >>> metrics = Metrics(2, {"model": {"accuracy": 0.5}, "always B": {"accuracy": 0.25}})
     >>> metrics["accuracy"], metrics.to_dict()["items"]
@@ -33,6 +34,7 @@ class Metrics:
     by_method: Mapping[str, Mapping[str, float]]
     confusion: tuple[tuple[int, ...], ...] = ()
     labels: tuple[str, ...] = field(default=())
+    by_step: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float:
         """A metric of the model."""
@@ -51,21 +53,32 @@ class Metrics:
         return self._count_confusions().to_table()
 
     def to_score_tables(self) -> tuple[ScoreTable, ...]:
-        """The metrics by method; of labels also the scores of each class, and the confusion.
+        """The metrics by method; of labels also the scores of each class, and the
+        confusion; of forecasts the scores by step ahead.
 
         With many classes the most frequent confusions are listed too.
         """
         if not self.confusion:
-            return (self._score_methods(),)
+            steps = (self._score_steps(),) if self.by_step else ()
+            return self._score_methods(), *steps
         many = (self._list_confusions(),) if len(self.labels) > _MANY_CLASSES else ()
         return self._score_methods(), self._score_classes(), *many, self._count_confusions()
 
     def _score_methods(self) -> ScoreTable:
-        names = tuple(dict.fromkeys(name for row in self.by_method.values() for name in row))
-        rows: tuple[tuple[Score, ...], ...] = tuple(
-            (who, *(row.get(name) for name in names)) for who, row in self.by_method.items()
-        )
-        return ScoreTable("scores", ("method", *names), rows, f"{self.items:,} measured")
+        return _tabulate("scores", "method", self.by_method, f"{self.items:,} measured")
+
+    def _score_steps(self) -> ScoreTable:
+        """Without RMSE and MASE, and of all intervals the widest but one, so that it fits."""
+        widths = [
+            name for name in next(iter(self.by_step.values())) if name.startswith("width of ")
+        ]
+        share = widths[-2:][0].removeprefix("width of ") if widths else ""
+        names = ("MAE", "CRPS", f"in {share}", f"width of {share}")
+        shown = {
+            step: {name: row[name] for name in names if name in row}
+            for step, row in self.by_step.items()
+        }
+        return _tabulate("by step ahead", "step", shown)
 
     def _score_classes(self) -> ScoreTable:
         scores = compute_class_scores(self.confusion, self.labels)
@@ -88,3 +101,13 @@ class Metrics:
             (label, *row) for label, row in zip(self.labels, self.confusion, strict=True)
         )
         return ScoreTable("confusion", ("class", *self.labels), rows, "taken for")
+
+
+def _tabulate(
+    name: str, first: str, figures: Mapping[str, Mapping[str, float]], title: str = ""
+) -> ScoreTable:
+    names = tuple(dict.fromkeys(name for row in figures.values() for name in row))
+    rows: tuple[tuple[Score, ...], ...] = tuple(
+        (who, *(row.get(name) for name in names)) for who, row in figures.items()
+    )
+    return ScoreTable(name, (first, *names), rows, title)

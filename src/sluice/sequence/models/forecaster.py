@@ -26,6 +26,8 @@ from sluice.sequence.models.quantiles import (
     stretch_intervals,
 )
 
+_FEWEST_FOR_A_STEP = 40
+"""Values of a step ahead that are enough to calibrate its intervals alone."""
 ForecasterState = tuple[ModelState, Tensor]
 """The layers' state, and the last known value of each column (batch, columns), normalised."""
 
@@ -88,7 +90,7 @@ class Forecaster(SequenceModel):
             buffers |= {"change_mean": (0, config.features), "ahead_mean": (0, outputs)}
             buffers |= {"change_deviation": (1, config.features), "ahead_deviation": (1, outputs)}
         if config.quantiles:
-            buffers["interval_factors"] = (1, len(config.targets) * levels)
+            buffers["interval_factors"] = (1, outputs * levels)
         for name, (value, size) in buffers.items():
             self.register_buffer(name, torch.full((size,), float(value), dtype=torch.float64))
 
@@ -120,8 +122,9 @@ class Forecaster(SequenceModel):
     def calibrate(self, source: BatchSource) -> int:
         """Stretch or shrink the intervals so that they hold their share of a source's targets.
 
-        The source must not be the one that the weights were fitted to. `fit_factors` says how;
-        the factors of a target are the same for all steps ahead.
+        The source must not be the one that the weights were fitted to. `fit_factors` says how. Each
+        step ahead has its own factors if there are enough values for that, else those of a target
+        are the same for all.
 
         Returns:
             The number of values that it is computed from; 0 without quantiles.
@@ -134,15 +137,18 @@ class Forecaster(SequenceModel):
             for batch in source.batches(0):
                 found = self._run_readout(batch.inputs, state, batch.lengths, batch.resets)
                 state = found.state if source.stateful else None
-                split = (-1, len(config.targets))
-                ordered.append(order_quantiles(found.outputs).unflatten(-2, split).flatten(0, -3))
-                truths.append(found.normalise(batch.targets).unflatten(-1, split).flatten(0, -2))
+                ordered.append(order_quantiles(found.outputs).flatten(0, 1))
+                truths.append(found.normalise(batch.targets).flatten(0, 1))
             quantiles, truth = torch.cat(ordered), torch.cat(truths)
-        known = ~truth.isnan()
-        factors = [
-            fit_factors(quantiles[known[:, k], k], truth[known[:, k], k], config.quantiles)
-            for k in range(len(config.targets))
-        ]
+        known, width = ~truth.isnan(), len(config.targets)
+        apart = int(known.sum(dim=0).min()) >= _FEWEST_FOR_A_STEP
+        factors = []
+        for output in range(len(config.output_columns)):
+            pooled = slice(output, output + 1) if apart else slice(output % width, None, width)
+            used = known[:, pooled]
+            factors.append(
+                fit_factors(quantiles[:, pooled][used], truth[:, pooled][used], config.quantiles)
+            )
         self.interval_factors.copy_(torch.cat(factors))
         return int(known.sum())
 
@@ -188,7 +194,7 @@ class Forecaster(SequenceModel):
                 "This model forecasts points without intervals; train one with quantiles."
             )
         found = self._run_readout(values, state, lengths, resets)
-        factors = self.interval_factors.view(len(config.targets), -1).repeat(config.horizon, 1)
+        factors = self.interval_factors.view(len(config.output_columns), -1)
         ordered = stretch_intervals(order_quantiles(found.outputs).double(), factors)
         return found.to_units(ordered, values), found.state
 
@@ -204,13 +210,12 @@ class Forecaster(SequenceModel):
         found = self._run_readout(batch.inputs, state, batch.lengths, batch.resets)
         middle = found.outputs.shape[-1] // 2
         point = found.outputs[..., middle]
-        known, wanted = ~batch.targets.isnan(), found.normalise(batch.targets)
+        known = ~batch.targets.isnan()
+        wanted = found.normalise(batch.targets).masked_fill(~known, 0)
         if self.config.quantiles:
-            losses = compute_crps(
-                order_quantiles(found.outputs), wanted.nan_to_num(), self.config.quantiles
-            )
+            losses = compute_crps(order_quantiles(found.outputs), wanted, self.config.quantiles)
         else:
-            error = point - wanted.nan_to_num()
+            error = point - wanted
             losses = error.square() if self.config.error == "squared" else error.abs()
         forecasts = found.to_units(point[..., None], batch.inputs)[..., 0]
         losses = torch.where(known, losses, 0).sum(dim=-1)

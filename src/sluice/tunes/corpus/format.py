@@ -10,6 +10,7 @@ from sluice.files import StrPaths, to_paths
 from sluice.sequence import Vocabulary
 from sluice.sequence.data.formats import Format
 from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.readers.file_kinds import require_regular_file
 from sluice.sequence.data.report import LoadReport, SkippedItem, pluralize
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
@@ -27,6 +28,8 @@ def read_abc(files: StrPaths) -> Tokens:
         DataError: no tune could be read, or a file cannot be opened.
     """
     files = to_paths(files)
+    for path in files:
+        require_regular_file(path)
     try:
         collection = collections.load_collections(files)
     except TuneError as error:

@@ -357,7 +357,7 @@ NASTY_TABLES = [
     NastyTable("only a header", "a,b\n", "has no rows of values"),
     NastyTable("nothing", "", "is empty"),
     NastyTable("only blank lines", "\n\n", "has no rows"),
-    NastyTable("text only", "a,b\nx,y\nz,u\n", "None of the columns a, b is numeric"),
+    NastyTable("text only", "a,b,c\nx,y,u\nz,u,v\n", "None of the columns a, b, c is numeric"),
     NastyTable(
         "a constant column", "a,b\n5,1\n5,2\n", read({"a": [5, 5], "b": [1, 2]}, "Constant: a.")
     ),

@@ -97,7 +97,7 @@ def test_a_few_bad_rows_are_skipped_and_reported(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n3\n4,5,6\n7,8\n", {}, r"2 of 4 rows cannot be read \(lines 3, 4\)"),
         ("a,b\n1,2\n", {"target": "c"}, r"column must be one of a, b, got 'c'\."),
-        ("a,b\nx,y\n", {}, "None of the columns a, b is numeric"),
+        ("a,b,c\nx,y,z\n", {}, "None of the columns a, b, c is numeric"),
         ("a,b\n", {}, "no rows of values"),
         ("\n\n", {}, "has no rows; give"),
         ("a,a\n1,2\n", {}, "two columns are named 'a'"),

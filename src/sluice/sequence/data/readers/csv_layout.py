@@ -26,7 +26,7 @@ HasHeader = Literal["yes", "no"]
 _INDEX_NAME = re.compile(r"|unnamed: ?0", re.IGNORECASE)
 
 
-class Record(NamedTuple):
+class CsvRow(NamedTuple):
     """A row of cells, and the line on which it starts, counted from 1."""
 
     line: int
@@ -52,13 +52,13 @@ class CsvLayout:
     names: tuple[str, ...]
     first_line: int
     left_out: tuple[str, ...]
-    sample: tuple[Record, ...]
+    sample: tuple[CsvRow, ...]
     notes: tuple[str, ...]
 
 
 def iterate_records(
     lines: Iterable[str], delimiter: str, comment: str = "", first_line: int = 1
-) -> Iterator[Record]:
+) -> Iterator[CsvRow]:
     """The rows of CSV from a line on, without comments and blank lines.
 
     Raises:
@@ -77,7 +77,7 @@ def iterate_records(
     try:
         for cells in csv.reader(select_lines(), delimiter=delimiter, strict=True):
             if cells and (len(cells) > 1 or cells[0].strip()):
-                yield Record(start, cells)
+                yield CsvRow(start, cells)
             start = 0
     except csv.Error as error:
         raise DataError(
@@ -130,7 +130,7 @@ def find_layout(
 
 
 def find_columns(
-    records: Sequence[Record],
+    records: Sequence[CsvRow],
     header: HasHeader | None = None,
     *,
     delimiter: str = "",
@@ -200,12 +200,12 @@ def _find_delimiter(lines: Sequence[str], comment: str) -> str:
 
 
 def _split_header(
-    records: Sequence[Record],
+    records: Sequence[CsvRow],
     delimiter: str,
     commented: Sequence[str],
     header: HasHeader | None,
     notes: list[str],
-) -> tuple[list[str], list[Record], int]:
+) -> tuple[list[str], list[CsvRow], int]:
     """The names of the columns, the rows of values, and the first line of values."""
     first, rows = records[0], list(records[1:])
     if header is None and commented:
@@ -232,7 +232,7 @@ def _is_value(cell: str) -> bool:
     return is_missing(cell) or _NUMBER_LIKE.fullmatch(cell) is not None
 
 
-def _may_be_years(cells: Sequence[str], rows: Sequence[Record]) -> bool:
+def _may_be_years(cells: Sequence[str], rows: Sequence[CsvRow]) -> bool:
     """Whether a row of whole numbers counts up by one, as years or steps in a wide table do."""
     if len(cells) < 3 or not all(re.fullmatch(r"\d{1,4}", cell, re.ASCII) for cell in cells):
         return False
@@ -245,7 +245,7 @@ def _may_be_years(cells: Sequence[str], rows: Sequence[Record]) -> bool:
 
 
 def _find_commented_header(
-    lines: Sequence[str], delimiter: str, comment: str, first: Record
+    lines: Sequence[str], delimiter: str, comment: str, first: CsvRow
 ) -> list[str]:
     """The names in the last comment, if right before a row of values that is as wide."""
     start = first.line
@@ -257,7 +257,7 @@ def _find_commented_header(
     return cells if named and any(map(_is_number, first.cells)) else []
 
 
-def _refuse_other_width(first: Record, width: int, rows: Sequence[Record], delimiter: str) -> None:
+def _refuse_other_width(first: CsvRow, width: int, rows: Sequence[CsvRow], delimiter: str) -> None:
     """Refuse a header of another width than the rows, unless lines end with a separator."""
     given = len(first.cells)
     ends = [row.cells[-1] for row in rows if len(row.cells) == width]
@@ -277,7 +277,7 @@ def _refuse_other_width(first: Record, width: int, rows: Sequence[Record], delim
     )
 
 
-def _refuse_second_header(first: Record, rows: Sequence[Record]) -> None:
+def _refuse_second_header(first: CsvRow, rows: Sequence[CsvRow]) -> None:
     """Refuse a second row of names or units above numbers."""
     if len(rows) < 3:
         return
@@ -302,7 +302,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _find_left_out(
-    names: Sequence[str], rows: Sequence[Record], notes: list[str]
+    names: Sequence[str], rows: Sequence[CsvRow], notes: list[str]
 ) -> tuple[list[str], list[str]]:
     """All names, numbered where empty, and those of columns that hold no data."""
     named, left_out = list(names), list[str]()

@@ -72,7 +72,7 @@ def survey_bytes(path: StrPath, chunk: int) -> Survey:
     return Survey(path.stat().st_size, valid, invalid, found, bytes(sample))
 
 
-def _read_lines(path: StrPath, chunk: int) -> Iterator[_LineSurvey]:
+def _read_lines(path: Path, chunk: int) -> Iterator[_LineSurvey]:
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     valid, invalid, raw = 0, 0, b""
     with path.open("rb") as file:

@@ -22,6 +22,8 @@ from sluice.sequence.vocabulary import Vocabulary
 MAGIC = b"MThd"
 MAX_STEPS = 64
 """The longest wait or note, in steps, of a single token."""
+_MAX_REST = 4096
+"""Quarter notes of the longest rest: half an hour. A few damaged bytes can say millions."""
 
 
 def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
@@ -95,7 +97,13 @@ def _tokenize(path: Path, grid: int) -> Iterator[str]:
     if not notes:
         raise DataError(f"{path} is a MIDI file without notes (drums are not read).")
     now = 0
+    longest = _MAX_REST * grid
     for time, pitch, length in notes:
+        if not 0 <= time - now <= longest:
+            raise DataError(
+                f"{path} is a damaged MIDI file: a note is {time - now:,} steps after the one "
+                f"before it, more than {longest:,}."
+            )
         while wait := min(time - now, MAX_STEPS):
             yield f"wait:{wait}"
             now += wait

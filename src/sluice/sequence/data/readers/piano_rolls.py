@@ -13,6 +13,7 @@ import numpy as np
 
 from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.ragged import Array, RaggedArray
+from sluice.sequence.data.readers.file_kinds import require_regular_file
 from sluice.sequence.data.report import LoadReport, SkippedItem, make_read_error, pluralize
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import parse_part
@@ -71,10 +72,13 @@ def read_piano_rolls(files: StrPaths) -> Series:
 def _load_pieces(path: Path) -> dict[str, tuple[str, object]]:
     """Each piece by its name, with its part of the split."""
     form = 'lists of pieces, each a list of steps, each a list of pitches: {"train": [[[60, 64]]]}'
+    require_regular_file(path)
     try:
         held = json.loads(path.read_bytes())
     except OSError as error:
         raise make_read_error(path, error) from None
+    except RecursionError:
+        raise DataError(f"{path} is JSON of too many levels; piano rolls are {form}.") from None
     except ValueError as error:
         raise DataError(f"{path} is not JSON ({error}); piano rolls are {form}.") from None
     parts = held if isinstance(held, dict) else {"": held}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
 from sluice.option_names import name_option
-from sluice.sequence.data.readers.csv_layout import HasHeader, Record, find_columns
+from sluice.sequence.data.readers.csv_layout import CsvRow, HasHeader, find_columns
 from sluice.sequence.data.readers.table import SAMPLE_ROWS, Table, make_typed_table
 from sluice.sequence.data.readers.table_options import TableOptions
 from sluice.sequence.data.readers.table_rows import read_tables
@@ -66,7 +66,7 @@ def _open(path: Path, sheet: str | None, header: HasHeader | None) -> Table:
 
     name, grid = _read_grid(path, sheet)
     rows = [(line, row) for line, row in enumerate(grid, 1) if any(cell != "" for cell in row)]
-    records = [Record(line, [_to_text(cell) for cell in row]) for line, row in rows[:SAMPLE_ROWS]]
+    records = [CsvRow(line, [_to_text(cell) for cell in row]) for line, row in rows[:SAMPLE_ROWS]]
     try:
         if not records:
             raise DataError("has no rows; give a table with values.")

@@ -9,12 +9,11 @@ from sluice.extras import MissingExtraError
 from sluice.files import StrPath
 from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.errors import DataError
-from sluice.sequence.vocabulary import Unit, Vocabulary
+from sluice.sequence.vocabulary import UNKNOWN, Unit, Vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-UNKNOWN = "[UNK]"
 DEFAULT_SIZE = {"words": 20_000, "subwords": 4_000}
 
 _WORD = r"\n|\w+|[^\w\s]+"
@@ -47,8 +46,10 @@ def read_tokenizer(path: StrPath) -> Tokenizer:
     read_head(path, 1)
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:
-        # The library raises plain Exception.
+    except BaseException as error:
+        # The library raises plain Exception, and for some files the PanicException of its Rust.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise DataError(f"{path} is not a file of the library tokenizers ({error}).") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -1,0 +1,114 @@
+"""Pairs from the command line: trained on, generated from, evaluated."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from sluice.cli import app
+from sluice.run.kernels import extension
+from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
+
+WORDS = ["".join(letters) for size in (1, 2, 3) for letters in product("abcd", repeat=size)]
+
+
+def run(*arguments: object, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], input=text)
+
+
+@pytest.fixture(autouse=True)
+def _restore_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extension, "_threads", None)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("pairs")
+    (home / "train.tsv").write_text("".join(f"{word}\t{word[::-1]}\n" for word in WORDS))
+    trained = run(
+        "train", home / "train.tsv", "--out", home / "out", "--steps", 150, "--hidden", 48,
+        "--layers", 1, "--learning-rate", 0.01, "--dropout", 0,
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    assert "84; sources: 228 characters, 4 different" in trained.output  # 4 + 2 * 16 + 3 * 64
+    assert " → " in trained.output and "token accuracy" in trained.output
+    return home
+
+
+def test_a_toy_is_learnt_and_generated_from(folder: Path) -> None:
+    model, file = folder / "out" / "model.safetensors", folder / "inputs.txt"
+    file.write_text("\n".join(WORDS) + "\n")
+    made = run("generate", model, "--input-file", file)
+    outputs = made.stdout.splitlines()
+    assert len(outputs) == len(WORDS)
+    right = sum(one == word[::-1] for one, word in zip(outputs, WORDS, strict=True))
+    assert right >= 0.9 * len(WORDS)
+    assert run("generate", model, "--input", "abc", "--input", "dcb").stdout.split() == [
+        outputs[WORDS.index("abc")],
+        outputs[WORDS.index("dcb")],
+    ]
+
+
+def test_lines_of_standard_input_keep_their_places(folder: Path) -> None:
+    model, out = folder / "out" / "model.safetensors", folder / "made.txt"
+    made = run("generate", model, "--input-file", "-", "--scores", "--out", out, text="ab\n\naxb\n")
+    assert made.exit_code == 0, made.output
+    first, empty, last = out.read_text().splitlines()
+    assert empty == "" and first == last  # x is left out
+    assert float(first.split("\t")[1]) <= 0
+    assert "input 3: the model does not know 'x'" in made.stderr
+    assert "1 empty lines of the input stay empty" in made.stderr
+
+
+def test_an_evaluation_counts_exact_outputs(folder: Path) -> None:
+    held = folder / "held.tsv"
+    held.write_text("ab\tba\nabc\twrong\nbb\tbb\nz\tz\n")
+    model = folder / "out" / "model.safetensors"
+    made = run("generate", model, "--input", "ab", "--input", "abc", "--input", "bb").stdout.split()
+    right = sum(one == other for one, other in zip(made, ("ba", "wrong", "bb"), strict=True))
+    done = run("evaluate", model, held, "--out", folder / "scores.json")
+    assert done.exit_code == 0, done.output
+    scores = json.loads((folder / "scores.json").read_text())["tables"]["scores"]
+    of = {row[""]: row for row in scores}
+    assert of["model"]["exact outputs"] == right / 4
+    assert of["copy the source"]["exact outputs"] == 2 / 4  # bb and z
+    assert "2 pairs with tokens that the model does not know" in done.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "a model of pairs needs inputs; give --input or --input-file"),
+        (["--prompt", "a"], "--prompt is for language models"),
+        (["--input", " "], "--input must not be empty"),
+        (["--input", "a", "--input-file", "b"], "exclude each other"),
+        (
+            ["--input", "a", "--temperature", "1"],
+            "--temperature does not apply to a model of pairs",
+        ),
+        (["--input-file", "none.txt"], "none.txt"),
+    ],
+)
+def test_what_a_model_of_pairs_cannot_do(folder: Path, arguments: list[str], message: str) -> None:
+    refused = run("generate", folder / "out" / "model.safetensors", *arguments)
+    assert refused.exit_code == 2
+    assert message in refused.stderr
+
+
+def test_a_language_model_takes_no_inputs(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(LanguageModelConfig(5, embedding_size=4, hidden_size=4))
+    Checkpoint(model, Vocabulary(("a", "b"))).save(tmp_path / "m.safetensors")
+    refused = run("generate", tmp_path / "m.safetensors", "--input", "a")
+    assert refused.exit_code == 2 and "--input is for models of pairs" in refused.stderr
+
+
+def test_options_that_pairs_cannot_use_are_refused(folder: Path) -> None:
+    for option, value in (("--horizon", 3), ("--seq-len", 5), ("--bptt", 4)):
+        refused = run("train", folder / "train.tsv", "--out", folder / "no", option, value)
+        assert refused.exit_code == 2 and option in refused.stderr
