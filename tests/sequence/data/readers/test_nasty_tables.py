@@ -10,7 +10,6 @@ from sequence.data.readers.nasty_numbers import NASTY_NUMBERS
 from sequence.data.readers.nasty_table import NastyTable, Reading
 from sluice.sequence import DataError, Series, load_data
 
-
 NASTY_TABLES = [*NASTY_NUMBERS, *NASTY_LAYOUTS]
 
 
