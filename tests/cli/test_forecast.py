@@ -100,7 +100,7 @@ def test_evaluation_at_rolling_origins(model: Path, tmp_path: Path) -> None:
     assert "exclude each other" in sentence(
         run("evaluate", model, path, "--stride", 5, "--origins", 5)
     )
-    assert "held_out must be between" in sentence(run("evaluate", model, path, "--held-out", 2))
+    assert "--held-out must be between" in sentence(run("evaluate", model, path, "--held-out", 2))
 
 
 def test_a_training_says_how_to_forecast(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_an_unfinished_training_is_resumed_or_discarded_on_request(
     assert f"To resume: sluice train {poem} --out {out} --resume" in output
     record = (out / "training.json").read_bytes()
     assert "stopped after step 6" in train_refused(poem, *options, "--out", out)
-    assert "had learning_rate = 0.004, got 0.5" in train_refused(
+    assert "had --learning-rate not given, got 0.5; leave it out" in train_refused(
         poem, "--out", out, "--resume", "--learning-rate", 0.5
     )
     assert "is the record of a training on" in train_refused(
@@ -101,7 +101,7 @@ def test_an_unfinished_training_is_resumed_or_discarded_on_request(
     torch.testing.assert_close(weights(out), weights(whole), rtol=0, atol=0)
     with monkeypatch.context() as patch:
         patch.setattr(TrainingDisplay, "show", interrupt)
-        train_successfully(poem, *options, "--out", out)
+        train_successfully(poem, *options, "--out", out, "--overwrite")
     train_successfully(poem, *SMALL, "--epochs", 1, "--out", out, "--overwrite")
     assert json.loads((out / "training.json").read_text())["plan"]["epochs"] == 1
 

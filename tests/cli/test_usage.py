@@ -14,7 +14,6 @@ from sluice.sequence.models import Forecaster, ForecasterConfig
 
 VALUES: dict[str, tuple[object, ...]] = {
     "--corpus": ("tunes.abc",),
-    "--from": ("shipped",),
     "--kind": ("text",),
     "--tokenize": ("words",),
     "--seq-len": (7,),
@@ -43,18 +42,17 @@ COLUMNS = (
 )
 UNUSED = {
     "tunes": tuple(
-        option for option in VALUES if option not in ("--corpus", "--from", "--sparse-embeddings")
+        option for option in VALUES if option not in ("--corpus", "--sparse-embeddings")
     ),
-    "a.txt": ("--corpus", "--from", *COLUMNS),
-    "lines.txt": ("--corpus", "--from", *COLUMNS),
-    "a.abc": ("--corpus", "--from", "--tokenize", *COLUMNS),
-    "a.mid": ("--corpus", "--from", "--tokenize", *COLUMNS),
-    "a.json": ("--corpus", "--from", "--tokenize", "--seq-len", *COLUMNS, "--sparse-embeddings"),
-    "levels.csv": ("--corpus", "--from", "--tokenize", "--sparse-embeddings"),
-    "levels.parquet": ("--corpus", "--from", "--tokenize", "--sparse-embeddings"),
+    "a.txt": ("--corpus", *COLUMNS),
+    "lines.txt": ("--corpus", *COLUMNS),
+    "a.abc": ("--corpus", "--tokenize", *COLUMNS),
+    "a.mid": ("--corpus", "--tokenize", *COLUMNS),
+    "a.json": ("--corpus", "--tokenize", "--seq-len", *COLUMNS, "--sparse-embeddings"),
+    "levels.csv": ("--corpus", "--tokenize", "--sparse-embeddings"),
+    "levels.parquet": ("--corpus", "--tokenize", "--sparse-embeddings"),
     "labels.csv": (
         "--corpus",
-        "--from",
         "--tokenize",
         "--seq-len",
         "--target",
@@ -104,7 +102,6 @@ def test_training_refuses_what_the_data_cannot_use(data: str, option: str, folde
     called = CALLED[data]
     if data == "labels.csv" and option in (
         "--corpus",
-        "--from",
         "--tokenize",
         "--sparse-embeddings",
     ):

@@ -86,6 +86,8 @@ def evaluate(
         refuse_unused(context, "series" if isinstance(trained.model, Forecaster) else "other")
         if origins is not None and stride is not None:
             fail("--origins and --stride exclude each other; choose one")
+        if held_out is not None and not 0 < held_out < 1:
+            fail(f"--held-out must be between 0 and 1, got {held_out:g}")
         report = evaluate_model(
             trained, data, EvaluationSettings(period, held_out, origins, stride)
         )

@@ -63,6 +63,7 @@ class TrainingJob:
         loss_unit: the unit of the losses.
         train: trains the model and writes the best weights.
         sample: generates text with the best weights, after each validation.
+        fingerprint: of the data.
         figures: tables of the trained model's metrics, beside naive ones.
         suggestion: what to do with the model, and how; empty for none.
     """
@@ -71,6 +72,7 @@ class TrainingJob:
     config: TrainingConfig
     loss_unit: str
     train: TrainFunction
+    fingerprint: str
     sample: Callable[[], str] | None = None
     figures: Callable[[], Group] | None = None
     suggestion: str = ""
@@ -127,7 +129,12 @@ def _build_tunes_job(
         )
 
     return TrainingJob(
-        prepared.report(), config, "nats per token", train, lambda: _sample_text(checkpoint)
+        prepared.report(),
+        config,
+        "nats per token",
+        train,
+        prepared.fingerprint(),
+        lambda: _sample_text(checkpoint),
     )
 
 
@@ -135,10 +142,28 @@ def _load_base(options: TrainOptions) -> Checkpoint:
     """The model that `--from` names; its sizes stay, so that options of sizes are refused."""
     from sluice.tunes.composition.inputs import load_trained
 
-    given = [name for name in ("hidden", "layers", "dropout") if getattr(options, name) is not None]
-    if given:
-        fail(f"--{given[0]} does not apply to --from, whose model keeps its sizes; leave it out")
+    _refuse_sizes(options)
     return load_trained(str(options.base))
+
+
+def _refuse_sizes(options: TrainOptions) -> None:
+    """Refuse what --from decides."""
+    decided = ("hidden", "layers", "dropout", "cell", "horizon", "known", "quantiles", "tokenize")
+    given = [name for name in decided if getattr(options, name, None) is not None]
+    if given:
+        fail(f"--{given[0]} does not apply to --from, whose model keeps its own; leave it out")
+
+
+def load_base(options: TrainOptions) -> Checkpoint | None:
+    """The model that `--from` names for data of one's own."""
+    from sluice.sequence import Checkpoint
+
+    if options.base is None:
+        return None
+    _refuse_sizes(options)
+    if options.base == "shipped" and not Path("shipped").exists():
+        fail("--from shipped is the model of folk tunes, for `sluice train tunes`; give a file")
+    return Checkpoint.load(options.base)
 
 
 def build_data_job(
@@ -149,11 +174,19 @@ def build_data_job(
 ) -> TrainingJob:
     """Whatever `sluice.sequence.load_data` reads: text, ABC, MIDI, pairs, piano rolls, tables."""
     from sluice import sequence
+    from sluice.sequence.fine_tuning import FINE_TUNING_RATE
 
-    config = options.build_config()
-    if isinstance(data, sequence.Pairs) and config.bptt is not None:
+    if isinstance(data, sequence.Pairs) and options.bptt is not None:
         fail("--bptt cuts sequences in time, which pairs cannot be; leave it out")
-    task = sequence.make_task(data, seed=config.seed, **task_options(options))
+    base, asked = load_base(options), task_options(options)
+    if base is None:
+        config = options.build_config()
+        task = sequence.make_task(data, seed=config.seed, **asked)
+    else:
+        config = options.build_config(
+            sequence.TrainingConfig(seconds=1.0, learning_rate=FINE_TUNING_RATE)
+        )
+        task = sequence.make_fine_tuning_task(data, base, seed=config.seed, **asked)
     refuse_unused(name_task(data, task))
 
     def save_best(loss: float) -> None:
@@ -176,20 +209,32 @@ def build_data_job(
             on_best=save_best,
             folder=folder,
             resume=resume,
+            fingerprint=task.fingerprint,
             tensorboard=tensorboard,
             monitor=monitor,
             on_progress=on_progress,
         )
 
     return TrainingJob(
-        f"{data.report()}\n{task.report}",
+        "\n".join([data.report(), task.report, *_report_base(options, config)]),
         config,
         task.loss_unit,
         train,
+        task.fingerprint,
         _choose_sample(task, data, checkpoint),
         lambda: group_score_tables(task.compute_metrics().to_score_tables()),
         _suggest_forecast(task, options.data, checkpoint),
     )
+
+
+def _report_base(options: TrainOptions, config: TrainingConfig) -> list[str]:
+    """What is said of a training that starts from a model."""
+    if options.base is None:
+        return []
+    return [
+        f"Trained on from {options.base}, with its sizes, at a learning rate of "
+        f"{config.learning_rate:g}."
+    ]
 
 
 def _suggest_forecast(task: Task, data: str, checkpoint: Path) -> str:
@@ -225,6 +270,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
     from sluice import sequence
     from sluice.cli.usage import FORMATS
     from sluice.sequence.data.formats import find_format
+    from sluice.sequence.fine_tuning import find_load_options
     from sluice.sequence.training.processes import ProcessGroup
 
     found = find_format(options.data, options.kind).name
@@ -244,6 +290,8 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
     if options.delimiter in ("tab", "\\t"):
         asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
+    if (base := load_base(options)) is not None:
+        given = {**find_load_options(base, options.data, options.kind), **given}
     with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)
 

@@ -180,7 +180,7 @@ def _describe_search(options: TrainOptions, space: SearchSpace) -> str:
 
 
 def _require_no_training(out: Path) -> None:
-    from sluice.cli.train import RECORD
+    from sluice.cli.training_folder import RECORD
 
     if (out / RECORD).exists():
         fail(f"{out} is the folder of a training; choose another --out")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,18 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from sluice.cli.errors import fail, report_known_errors
+from sluice.cli.errors import describe_file_error, fail, report_known_errors
 from sluice.cli.train_options import TrainOptions
+from sluice.cli.training_folder import TrainingFolder
 from sluice.cli.usage import refuse_unused
 
 if TYPE_CHECKING:
     from sluice.cli.jobs import RefuseUnused, TrainingJob
-    from sluice.sequence import TrainingResult
+    from sluice.sequence import Progress, TrainingResult
 
 FOLDER = Path("tunes-out")
 WEIGHTS = "tunes.safetensors"
-RECORD = "training.json"
-STATES = "training"
 _OUTPUT = "Output"
 
 
@@ -42,7 +40,8 @@ def train(
         bool,
         typer.Option(
             "--resume",
-            help="Resume an unfinished training in --out, with its options.",
+            help="Resume the training in --out with its options, or for longer with a larger "
+            "budget.",
             rich_help_panel=_OUTPUT,
         ),
     ] = False,
@@ -50,7 +49,7 @@ def train(
         bool,
         typer.Option(
             "--overwrite",
-            help="Discard an unfinished training in --out.",
+            help="Replace the training in --out; its model stays until the first validation.",
             rich_help_panel=_OUTPUT,
         ),
     ] = False,
@@ -80,9 +79,11 @@ def train(
         fail("--resume and --overwrite exclude each other; choose one")
     with report_known_errors():
         name = {"tunes": "tunes", "-": "stdin"}.get(options.data, Path(options.data).stem)
+        folder = out or Path(f"{name}-out")
+        weights = folder / (WEIGHTS if options.data == "tunes" else "model.safetensors")
         _run_training(
             options,
-            out or Path(f"{name}-out"),
+            TrainingFolder(folder, weights),
             lambda situation: refuse_unused(context, situation),
             resume=resume,
             overwrite=overwrite,
@@ -93,7 +94,7 @@ def train(
 
 def _run_training(
     asked: TrainOptions,
-    out: Path,
+    place: TrainingFolder,
     refuse: RefuseUnused,
     *,
     resume: bool,
@@ -105,86 +106,86 @@ def _run_training(
 
     from sluice.cli import jobs
     from sluice.cli.progress import TrainingDisplay
-    from sluice.files import require_writable
-    from sluice.sequence.training.processes import ProcessGroup, count_restarts, join_process_group
+    from sluice.sequence.training.processes import (
+        ProcessGroup,
+        count_restarts,
+        join_process_group,
+        own_folder,
+    )
 
-    resume = resume or count_restarts() > 0
-    options, known = _merge_record(asked, out / RECORD) if resume else (asked, False)
+    restarted = count_restarts() > 0 and place.is_record_of(asked)
+    known = place.merge_record(asked) if resume or restarted else None
+    options = known or asked
+    resume, overwrite = resume or restarted, overwrite and not restarted
     options.require_one_budget()
+    if not resume and not overwrite:
+        place.require_unused()
     # Threads that share a processor wait for each other at every one of a step's barriers.
     torch.set_num_threads(options.threads or 1)
-    weights = out / (WEIGHTS if options.data == "tunes" else "model.safetensors")
     with join_process_group():
         first = ProcessGroup().rank == 0
         console = Console(quiet=not first)
-        job = jobs.build_job(options, weights, refuse)
-        require_writable(out)
-        console.print(job.report, highlight=False, soft_wrap=True, markup=False)
-        if not known:
-            _write_record(job, options, out, first, resume=resume, overwrite=overwrite)
-        with TrainingDisplay(console, job.loss_unit, job.sample) as live, _print_warnings(console):
-            result = job.train(
-                folder=out / STATES,
-                resume=resume,
-                tensorboard=tensorboard,
-                monitor=live.make_monitor_factory(out) if watch else None,
-                on_progress=live.show,
-            )
-        console.print(_format_result(result, job, weights), highlight=False, soft_wrap=True)
+        job = jobs.build_job(options, place.weights, refuse)
+        with own_folder(place.out, "choose another --out"):
+            place.prepare(job, options, first, resume=resume, overwrite=overwrite)
+            console.print(job.report, highlight=False, soft_wrap=True, markup=False)
+            with (
+                TrainingDisplay(console, job.loss_unit, job.sample) as live,
+                _print_warnings(console),
+                _explain_file_errors(options, place.out),
+            ):
+                result = job.train(
+                    folder=place.states,
+                    resume=resume,
+                    tensorboard=tensorboard,
+                    monitor=live.make_monitor_factory(place.out) if watch else None,
+                    on_progress=_record_first(place, job, options, live.show),
+                )
+        console.print(_format_result(result, job, place.weights), highlight=False, soft_wrap=True)
         if job.figures is not None and first:
             console.print(job.figures())
         if job.suggestion:
             console.print(job.suggestion, highlight=False, soft_wrap=True, markup=False)
         if result.stop_reason == "interrupted":
-            again = shlex.join(["sluice", "train", options.data, "--out", str(out), "--resume"])
+            again = _format_resume(options, place.out)
             console.print(f"To resume: {again}", highlight=False, soft_wrap=True)
 
 
-def _merge_record(asked: TrainOptions, path: Path) -> tuple[TrainOptions, bool]:
-    """What was asked for, completed from the record of a training, and whether there is one."""
-    before = TrainOptions.read(path)
-    if before is None:
-        return asked, False
-    if before.data != asked.data:
-        fail(f"{path} is the record of a training on {before.data}; choose another --out")
-    return asked.with_defaults(before), True
-
-
-def _write_record(
+def _record_first(
+    place: TrainingFolder,
     job: TrainingJob,
     options: TrainOptions,
-    out: Path,
-    first: bool,
-    *,
-    resume: bool,
-    overwrite: bool,
-) -> None:
-    """Write the record of a new training; refuse to replace an unfinished one.
+    show: Callable[[Progress], None],
+) -> Callable[[Progress], None]:
+    """Before the first step is shown, record the options: by then they are known to fit."""
+    recorded = False
 
-    Every process checks, so that all of them refuse; only the `first` one writes.
-    """
-    import torch
+    def record_and_show(progress: Progress) -> None:
+        nonlocal recorded
+        if not recorded:
+            place.write_record(job, options)
+            recorded = True
+        show(progress)
 
-    from sluice._version import __version__
-    from sluice.files import write_atomically
-    from sluice.insight.monitor.journal import JOURNAL
-    from sluice.sequence.training.resume import require_finished
-    from sluice.sequence.training.state_files import CheckpointFolder
+    return record_and_show
 
-    if not overwrite and not resume:
-        require_finished(out / STATES)
-    if not first:
-        return
-    (out / JOURNAL).unlink(missing_ok=True)  # of an earlier training
-    if overwrite:
-        CheckpointFolder(out / STATES).clear()
-    versions = {"sluice": __version__, "torch": torch.__version__}
-    record = {
-        "options": options.to_json(),
-        "plan": job.config.export_settings(),
-        "versions": versions,
-    }
-    write_atomically(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+
+def _format_resume(options: TrainOptions, out: Path) -> str:
+    return shlex.join(["sluice", "train", options.data, "--out", str(out), "--resume"])
+
+
+@contextmanager
+def _explain_file_errors(options: TrainOptions, out: Path) -> Iterator[None]:
+    """Report an error of the disk, and how to go on after it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fail(
+            f"{describe_file_error(error)}. The last checkpoint is whole; to resume from it: "
+            f"{_format_resume(options, out)}"
+        )
 
 
 def _format_result(result: TrainingResult, job: TrainingJob, checkpoint: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,8 +49,8 @@ class TrainOptions:
         typer.Option(
             "--from",
             metavar="MODEL",
-            help="Train on from a model of tunes: 'shipped', or a model file. Best for a "
-            "collection of your own.",
+            help="Train on from a model file, whose sizes and cell stay; for tunes also 'shipped'. "
+            "Tokens and classes that only DATA have are added.",
             rich_help_panel=_MODEL,
         ),
     ] = None
@@ -210,7 +211,8 @@ class TrainOptions:
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak learning rate; default 0.004 (0.008 for tunes, 0.002 with --from).",
+            help="Peak learning rate; default 0.004, with --from 0.001 (for tunes 0.008 and "
+            "0.002).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
@@ -230,6 +232,14 @@ class TrainOptions:
             help="Update only those rows of an embedding that a batch looks up: faster with a "
             "large vocabulary.",
             rich_help_panel=_OPTIMIZATION,
+        ),
+    ] = None
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Nmin|Nsteps",
+            help="How often a checkpoint is saved, as in 5min or 500steps; default 1min.",
+            rich_help_panel=_BUDGET,
         ),
     ] = None
     seed: Annotated[
@@ -293,8 +303,11 @@ class TrainOptions:
         minutes = self.minutes
         if self.epochs is None and self.steps is None and minutes is None:
             minutes = 2.0
+        save_seconds, save_steps = _parse_interval(self.checkpoint_every)
         return replace(
             usual,
+            save_seconds=save_seconds,
+            save_steps=save_steps,
             seconds=None if minutes is None else 60 * minutes,
             epochs=self.epochs,
             steps=self.steps,
@@ -304,6 +317,17 @@ class TrainOptions:
             seed=value_or(self.seed, usual.seed),
             bptt=value_or(_parse_bptt(self.bptt), usual.bptt),
         )
+
+
+def _parse_interval(text: str | None) -> tuple[float | None, int | None]:
+    """Seconds or steps between checkpoints."""
+    if text is None:
+        return 60.0, None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(min|steps?)", text.strip())
+    amount = float(found[1]) if found else 0.0
+    if found is None or not amount or (found[2] != "min" and not amount.is_integer()):
+        fail(f"--checkpoint-every must be minutes or steps, as in 5min or 500steps, got {text!r}")
+    return (60 * amount, None) if found[2] == "min" else (None, int(amount))
 
 
 def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:

@@ -30,7 +30,7 @@ _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
 FORMATS = {
-    "tunes": Usage("tunes, which an LSTM learns", ("corpus", "base", "sparse_embeddings")),
+    "tunes": Usage("tunes, which an LSTM learns", ("corpus", "sparse_embeddings")),
     "text": Usage("text", ("kind", "encoding", "tokenize", "seq_len", "cell", "sparse_embeddings")),
     "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),

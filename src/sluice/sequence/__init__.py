@@ -22,6 +22,7 @@ from sluice.sequence.errors import SequenceError as SequenceError
 from sluice.sequence.errors import TrainingDivergedError as TrainingDivergedError
 from sluice.sequence.errors import UnknownTokenError as UnknownTokenError
 from sluice.sequence.fine_tuning import grow_vocabulary as grow_vocabulary
+from sluice.sequence.fine_tuning import make_fine_tuning_task as make_fine_tuning_task
 from sluice.sequence.forecasting import Forecast as Forecast
 from sluice.sequence.forecasting import ForecastScores as ForecastScores
 from sluice.sequence.forecasting import SeriesForecast as SeriesForecast

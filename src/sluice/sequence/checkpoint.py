@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -22,6 +21,7 @@ from sluice.sequence.models import KINDS
 from sluice.sequence.models.base import SequenceModel
 from sluice.sequence.models.shape import SequenceModelConfig
 from sluice.sequence.vocabulary import Vocabulary
+from sluice.sequence.weights_bytes import encode_weights
 
 _FORMAT, _VERSION = "sluice model", 2
 _FORMAT_V1 = "sluice language model 1"
@@ -124,7 +124,8 @@ class Checkpoint:
         for name in ("vocabulary", "target_vocabulary"):
             if getattr(self, name) is not None:
                 metadata[name] = getattr(self, name).to_json()
-        write_atomically(path, save(compress_weights(self.model.state_dict(), dtype), metadata))
+        weights = compress_weights(self.model.state_dict(), dtype)
+        write_atomically(path, encode_weights(weights, metadata))
 
     @classmethod
     def load(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.option_names import name_option
 from sluice.sequence.data.clocks import format_time
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.report import pluralize
@@ -49,20 +50,20 @@ def describe_steps(
     if repeated:
         every = all(one.pairs for one in findings)
         hint = (
-            "every time occurs as often; if these are several series, id= names their column"
+            f"every time occurs as often; {name_option('id')} names several series"
             if every
             else "kept as steps of their own"
         )
         notes.append(
             f"{pluralize(repeated, 'row')} with the time of the row before, the first at {where}: "
-            f"{hint}; regular= makes one step of them."
+            f"{hint}; {name_option('regular')} makes one step of them."
         )
     gaps, where = total("gaps")
     if gaps:
         missing = sum(one.lost for one in findings)
         notes.append(
             f"{pluralize(gaps, 'gap')}, {pluralize(missing, 'step')} missing, the first after "
-            f"{where}; regular= fills them."
+            f"{where}; {name_option('regular')} fills them."
         )
     odd, where = total("irregular")
     if odd:
@@ -72,7 +73,7 @@ def describe_steps(
         whose = f" in series {names[loose[0]]}" if several else ""
         notes.append(
             f"No usual step{whose}: {describe_distances(times[loose[0]])}; steps count as equal, "
-            "regular= makes them so."
+            f"{name_option('regular')} makes them so."
         )
     return tuple(notes)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.option_names import name_setting
 from sluice.sequence.data.clocks import (
     add_months,
     count_months,
@@ -146,7 +147,7 @@ def next_times(times: Array, steps: int, zone: str = "") -> Array:
     if step is None:
         raise DataError(
             f"The times have no usual step ({describe_distances(times)}), so the next ones are "
-            "not known; regular= makes them regular by a rule, such as regular='hour:mean'."
+            f"not known; {name_setting('regular', 'hour:mean')} makes them regular by a rule."
         )
     ahead = np.arange(1, steps + 1)
     if not step.dates:

@@ -32,7 +32,7 @@ HELD_OUT = 0.1
 """The part of a series that a training keeps for its own figures, and that is forecast here."""
 
 
-class _Part(TypedDict, total=False):
+class _ScoreSelection(TypedDict, total=False):
     """What `ForecastScores.compute` is asked for."""
 
     step: int
@@ -135,11 +135,11 @@ class ForecastScores:
             used = [name for n, name in enumerate(self.series) if (self.places == n).any()]
             tables.append(self._compare("by series", "series", {n: {"series": n} for n in used}))
         if len(self.targets) > 1:
-            parts: dict[str, _Part] = {name: {"target": name} for name in self.targets}
+            parts: dict[str, _ScoreSelection] = {name: {"target": name} for name in self.targets}
             tables.append(self._compare("by target", "target", parts))
         return tuple(tables)
 
-    def _compare(self, name: str, first: str, parts: Mapping[str, _Part]) -> ScoreTable:
+    def _compare(self, name: str, first: str, parts: Mapping[str, _ScoreSelection]) -> ScoreTable:
         """The model's scores in each part, and the MASE of the other methods."""
         others = [method for method in self.predictions if method != MODEL]
         found = []

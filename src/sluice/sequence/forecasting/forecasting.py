@@ -155,7 +155,7 @@ def _choose_steps(
         raise DataError(
             f"The model reads {names} of the steps that it forecasts, but series {shortest.name} "
             f"has {pluralize(given, 'row')} after its last known target, {wanted} needed; add rows "
-            f"with {names} and an empty target, or give them as future."
+            f"with {names} and an empty target, or give them as future (--future)."
         )
     return steps or min(config.horizon, given)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sluice.files import StrPath, require_writable
+from sluice.folder_lock import FolderInUseError, lock_folder
 from sluice.sequence.batch import Batch
 from sluice.sequence.training.slicing import slice_sequences
 
@@ -79,6 +81,28 @@ class ProcessGroup:
         if isinstance(wrapped, DistributedDataParallel):
             return wrapped.no_sync()
         return nullcontext()
+
+
+@contextmanager
+def own_folder(folder: StrPath | None, remedy: str = "choose another folder") -> Iterator[None]:
+    """Rank 0 owns a folder for all inside the ``with`` block, or none of them goes on.
+
+    Raises:
+        FolderInUseError: another training works in it; `remedy` says what to do.
+        OSError: it cannot be written to.
+    """
+    group = ProcessGroup()
+    with ExitStack() as stack:
+        error: Exception | None = None
+        if folder is not None and group.rank == 0:
+            try:
+                require_writable(folder)
+                stack.enter_context(lock_folder(folder, remedy=remedy))
+            except (FolderInUseError, OSError) as caught:
+                error = caught
+        if (first := group.broadcast(error)) is not None:
+            raise first
+        yield
 
 
 def is_torchrun_worker() -> bool:

@@ -72,14 +72,17 @@ def _hash_source(source: BatchSource) -> str:
     return hash_contents(*islice(source.batches(0), 1))
 
 
-def require_finished(folder: StrPath) -> None:
-    """Check that `folder` holds no unfinished training.
+def count_steps(folder: StrPath) -> tuple[int, bool]:
+    """The steps of the training in `folder`, and whether it has ended.
 
     Raises:
-        CheckpointError: it holds one.
+        CheckpointError: there is none, or its checkpoints cannot be used.
     """
-    content, _ = _read_state(folder)
-    _require_finished(None if content is None else _decode(content, folder), folder)
+    content = CheckpointFolder(folder).load()
+    if content is None:
+        raise CheckpointError(f"{folder} holds no training.")
+    trainer = _decode(content, folder)["trainer"]
+    return trainer["steps"], trainer["stop_reason"] is not None
 
 
 def _read_state(folder: StrPath) -> tuple[bytes | None, str | None]:

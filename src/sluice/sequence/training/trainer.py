@@ -6,22 +6,20 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from sluice.files import StrPath, require_writable
-from sluice.folder_lock import FolderInUseError, lock_folder
+from sluice.files import StrPath
 from sluice.insight import Monitor
 from sluice.insight.monitor.journal import JOURNAL
 from sluice.nn.settings import LayerSettings
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import SequenceError, TrainingDivergedError
 from sluice.sequence.training.config import TrainingConfig
-from sluice.sequence.training.processes import ProcessGroup
+from sluice.sequence.training.processes import ProcessGroup, own_folder
 from sluice.sequence.training.progress import (
     Progress,
     StopReason,
@@ -113,7 +111,7 @@ def train(
         on_best = partial(write_weights, folder, model)
     if folder is not None and fingerprint is None:
         fingerprint = hash_sources(training, validation)
-    with _own_folder(folder):
+    with own_folder(folder):
         return _Trainer(
             model,
             training,
@@ -128,23 +126,6 @@ def train(
             on_best=on_best,
             clock=clock,
         ).run()
-
-
-@contextmanager
-def _own_folder(folder: Path | None) -> Iterator[None]:
-    """Rank 0 owns the folder for all inside the ``with`` block, or none of them goes on."""
-    group = ProcessGroup()
-    with ExitStack() as stack:
-        error: Exception | None = None
-        if folder is not None and group.rank == 0:
-            try:
-                require_writable(folder)
-                stack.enter_context(lock_folder(folder))
-            except (FolderInUseError, OSError) as caught:
-                error = caught
-        if (first := group.broadcast(error)) is not None:
-            raise first
-        yield
 
 
 class _Trainer:

@@ -24,6 +24,7 @@ from sluice.sequence import (
 )
 from sluice.sequence import train as train_sequences
 from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.sequence.data.fingerprint import hash_contents
 from sluice.tunes.corpus import collections, families, repertoire, statistics
 from sluice.tunes.corpus.collections import Collection
 from sluice.tunes.corpus.index import TuneIndex
@@ -58,6 +59,11 @@ class TuneDataset:
     def report(self) -> str:
         """What was read and dropped, and how it was split, as text of some lines."""
         return f"{self.collection.report()}\n{self.split.report()}"
+
+    def fingerprint(self) -> str:
+        """A hash of the tunes, wherever their files are."""
+        parts = (self.split.training, self.split.validation)
+        return hash_contents(*([" ".join(tune.tokens) for tune in part] for part in parts))
 
 
 def prepare_dataset(paths: StrPaths | None = None, *, seed: int = 0) -> TuneDataset:
@@ -149,8 +155,12 @@ def train(
         "endings": statistics.count_endings(tunes),
     }
 
+    fingerprint = dataset.fingerprint()
+
     def save_best(loss: float) -> None:
-        Checkpoint(model, vocabulary, {**figures, "validation": loss}).save(checkpoint)
+        Checkpoint(
+            model, vocabulary, {**figures, "validation": loss}, data_fingerprint=fingerprint
+        ).save(checkpoint)
 
     return train_sequences(
         model,
@@ -161,6 +171,7 @@ def train(
         config,
         folder=folder,
         resume=resume,
+        fingerprint=fingerprint,
         tensorboard=tensorboard,
         monitor=monitor,
         on_progress=on_progress,

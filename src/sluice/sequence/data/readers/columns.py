@@ -96,7 +96,10 @@ def to_series(
         found = describe_steps(series.times, series.names, series.time_zone, series.time_format)
         notes += found if regular is None else ()
     if regular is not None:
-        series, made = make_regular(series, regular)
+        try:
+            series, made = make_regular(series, regular)
+        except DataError as error:
+            raise DataError(f"{first.path}: {error}") from None
         notes += made
     return replace(series, load_report=_build_report(series, tables, tuple(refused), notes))
 

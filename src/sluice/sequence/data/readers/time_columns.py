@@ -14,8 +14,10 @@ from sluice.sequence.data.readers.time_parts import (
     TimeOptions,
     combine_times,
     find_parts,
+    join_cells,
     normalise_name,
 )
+from sluice.sequence.data.readers.time_suggestions import suggest_patterns
 from sluice.sequence.data.readers.times import ParsedTimes, parse_times, suggest_no_time
 from sluice.sequence.errors import DataError
 
@@ -160,9 +162,14 @@ class _Finding:
             except DataError as error:
                 if self._is_unique(day):
                     return (day,)
+                fits = suggest_patterns(join_cells([self.sample[name] for name in names]))
+                ways = [f"{name_setting('time', one)} orders by it alone" for one in names]
+                if len(fits) == 1:
+                    both = name_setting("time", ",".join(names))
+                    ways = [f"say {both} and {name_setting('time_format', fits[0])}"]
                 raise DataError(
-                    f"columns {day!r} and {clocks[0]!r} may be one time, but {error} "
-                    f"{name_setting('time', day)} orders by the date alone."
+                    f"columns {day!r} and {clocks[0]!r} may be one time, but "
+                    f"{str(error).removesuffix('.')}; {', '.join(ways)}, {suggest_no_time()}."
                 ) from None
             return names
         shown = " or ".join(name_setting("time", f"{day},{name}") for name in clocks)
@@ -241,6 +248,12 @@ class _Finding:
         found = self._list_dated(certain=False)
         return f" ({name_setting('time', found[0])} orders by its dates)" if found else ""
 
+    def _may_be_other(self, name: str) -> bool:
+        """Whether dates may be anything but the time: they run back, or are years alone."""
+        times = self.parsed[name]
+        rising = self.asked.id is not None or (times.values[1:] >= times.values[:-1]).all()
+        return times.pattern == "%Y" or not rising
+
     def _list_dated(self, *, certain: bool) -> list[str]:
         from pyarrow import types
 
@@ -256,6 +269,7 @@ class _Finding:
             plain = types.is_string(cells.type) or types.is_temporal(cells.type)
             if not plain or (certain and not weak) or name == self.asked.id:
                 continue
-            if self.find_kind(name) in ("moment", "day", "month"):
+            dated = self.find_kind(name) in ("moment", "day", "month")
+            if dated and not (certain and self._may_be_other(name)):
                 found.append(name)
         return found

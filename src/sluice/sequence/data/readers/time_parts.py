@@ -81,7 +81,8 @@ def combine_times(
     if asked.time_format is None and len(minutes) == len(names) - 1:
         day = next(name for name in names if name not in minutes.values())
         return _combine_numbers(day, minutes, columns, asked)
-    return _join_cells(columns, asked)
+    joined = join_cells([*columns.values()])
+    return parse_times({" ".join(columns): joined}, asked.time_format, asked.missing)
 
 
 def normalise_name(name: str) -> str:
@@ -220,10 +221,8 @@ def _read_part(
     return values, bad
 
 
-def _join_cells(
-    columns: Mapping[str, pa.ChunkedArray | pa.Array], asked: TimeOptions
-) -> ParsedTimes:
-    """Cells joined by blanks, read as one column of text."""
+def join_cells(columns: Sequence[pa.ChunkedArray | pa.Array]) -> pa.Array:
+    """The text of several columns, joined by blanks."""
     import pyarrow
     from pyarrow import compute
 
@@ -231,7 +230,6 @@ def _join_cells(
         compute.utf8_trim_whitespace(
             (one.combine_chunks() if isinstance(one, pyarrow.ChunkedArray) else one).cast("string")
         )
-        for one in columns.values()
+        for one in columns
     ]
-    joined = compute.binary_join_element_wise(*texts, " ")
-    return parse_times({" ".join(columns): joined}, asked.time_format, asked.missing)
+    return compute.binary_join_element_wise(*texts, " ")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sluice.option_names import name_option
+from sluice.option_names import name_setting
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.errors import DataError
 
@@ -248,7 +248,7 @@ def compile_form(pattern: str) -> TimeForm:
     >>> compile_form("%d.%m.%Y").matches("31.1.2024")
     True
     """
-    name = name_option("time_format")
+    name = name_setting("time_format", pattern)
     whole = re.sub(r"%([TRFD])", lambda one: _PREFIXES[one[1]], pattern)
     tokens = re.findall(r"%.|[^%]+|%$", whole, re.DOTALL)
     regex, seen = "", set[str]()
@@ -262,7 +262,7 @@ def compile_form(pattern: str) -> TimeForm:
             raise DataError(f"{name}: {token!r} is no directive; expected one of {known}.")
         group = "b" if key == "B" else key
         if group in seen and group not in ("a", "A", "%"):
-            raise DataError(f"{name}: {token!r} stands twice in {pattern!r}; give each part once.")
+            raise DataError(f"{name}: {token!r} stands twice; give each part once.")
         seen.add(group)
         if key in _OTHERS:
             regex += _OTHERS[key]
@@ -273,7 +273,7 @@ def compile_form(pattern: str) -> TimeForm:
         digits = f"{{{width}}}" if touching or key in "YGy" else f"{{1,{width}}}"
         regex += rf"(?P<{key}>\d{digits})"
     if not seen & {"Y", "y", "G"}:
-        raise DataError(f"{name} {pattern!r} has no year (%Y, or %y of two digits).")
+        raise DataError(f"{name} has no year (%Y, or %y of two digits).")
     return TimeForm(f"^{regex}$")
 
 
