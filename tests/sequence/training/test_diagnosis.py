@@ -8,7 +8,7 @@ from torch import nn
 
 from sequence.training.test_update import Filter, FixedBatches, batch, plan
 from sluice.sequence import Progress, TrainingDivergedError, train
-from sluice.sequence.batch import Batch
+from sluice.sequence.batch import Batch, Loss
 
 
 def train_until_divergence(model: nn.Module, data: Batch, **more: Any) -> str:
@@ -73,6 +73,36 @@ def test_a_nan_gradient_changes_no_weight() -> None:
         in message
     )
     torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
+
+
+def test_a_gradient_that_begins_in_a_layer_names_gate_and_step() -> None:
+    def spoil(gradient: torch.Tensor) -> torch.Tensor:
+        spoiled = gradient.clone()
+        spoiled[3, 1, 2] = torch.inf
+        return spoiled
+
+    class Spoiled(Filter):
+        def loss(self, given: Batch, state: Any = None) -> tuple[Loss, Any]:
+            y, state = self.layers(given.inputs, state)
+            if y.requires_grad:
+                y.register_hook(spoil)
+            return Loss(self.readout(y).square().sum(), len(y)), state
+
+    message = train_until_divergence(Spoiled(), batch(6))
+    assert "gradients' norm became" in message
+    assert "first in the gradient of 'layers' l0, value '" in message
+    assert "step 3, sequence 1, unit 2" in message
+
+
+def test_gradients_that_are_finite_but_have_no_norm_are_described() -> None:
+    model = Filter().double()
+    model.readout.weight.register_hook(lambda gradient: torch.full_like(gradient, 1e308))
+    given = batch(6)
+    data = Batch(given.inputs.double(), given.targets.double(), given.lengths, given.resets)
+    with pytest.raises(TrainingDivergedError) as error:
+        train(model, FixedBatches([data]), FixedBatches([data]), plan(epochs=3, validations=3))
+    assert "the largest is 1e+308, of readout.weight" in str(error.value)
+    assert "None" not in str(error.value)
 
 
 def test_curves_for_tensorboard(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ class Updater:
         )
         if not math.isfinite(total):
             raise NonFiniteError(f"loss became {total}", began)
-        norm = self._scale_gradients(self.group.world_size / max(all_items, 1))
+        norm = self._scale_gradients(self.group.world_size / max(all_items, 1), window, randomness)
         for settings in self.optimizer.param_groups:
             settings["lr"] = learning_rate
         self.optimizer.step()
@@ -166,8 +166,11 @@ class Updater:
         run = WindowLoss(self.model)
         return diagnosis.describe_first_nonfinite(self.model, lambda: run(window), randomness)
 
-    def _scale_gradients(self, factor: float) -> float:
-        """Scale the gradients, then clip them; returns their norm before clipping."""
+    def _scale_gradients(self, factor: float, window: BpttWindow, randomness: Tensor) -> float:
+        """Scale the gradients, then clip them; returns their norm before clipping.
+
+        `window` is the last one, with torch's random state before it, for a diagnosis.
+        """
         require_sparse_gradients(self.embeddings)
         found = map(select_gradient_values, self.parameters)
         gradients = [gradient for gradient in found if gradient is not None]
@@ -177,7 +180,10 @@ class Updater:
         norm *= factor
         if not math.isfinite(norm):
             raise NonFiniteError(
-                f"gradients' norm became {norm}", diagnosis.describe_nonfinite_gradients(self.model)
+                f"gradients' norm became {norm}",
+                diagnosis.describe_nonfinite_gradients(
+                    self.model, lambda: WindowLoss(self.model)(window)[0], randomness
+                ),
             )
         clip = self.config.max_grad_norm
         scale_tensors_(
