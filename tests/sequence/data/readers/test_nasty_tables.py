@@ -1,12 +1,16 @@
-"""Every table of `nasty_tables` is read as it should be, or refused for the reason it should be."""
+"""Every nasty table is read as it should be, or refused for the reason it should be."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.sequence.data.readers.nasty_tables import NASTY_TABLES, NastyTable, Reading
 
+from sequence.data.readers.nasty_layouts import NASTY_LAYOUTS
+from sequence.data.readers.nasty_numbers import NASTY_NUMBERS
+from sequence.data.readers.nasty_table import NastyTable, Reading
 from sluice.sequence import DataError, Series, load_data
+
+NASTY_TABLES = [*NASTY_NUMBERS, *NASTY_LAYOUTS]
 
 
 @pytest.mark.parametrize("table", NASTY_TABLES, ids=lambda table: table.name)

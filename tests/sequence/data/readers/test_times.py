@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from tests.sequence.data.readers.nasty_times import NASTY_TIMES, NastyTimes
 
+from sequence.data.readers.nasty_times import NASTY_TIMES, NastyTimes
 from sluice.sequence import DataError, Series, load_data
 from sluice.sequence.data.clocks import format_time
 from sluice.sequence.data.readers.time_patterns import ISO, compile_form

@@ -39,7 +39,7 @@ _BOMS = {
 }
 
 
-class Row(NamedTuple):
+class PairRow(NamedTuple):
     """The fields of a line, and its number from 1."""
 
     line: int
@@ -64,7 +64,7 @@ class PairLayout:
     quoted: bool = False
     header: bool = False
 
-    def iterate_rows(self, lines: Iterable[str]) -> Iterator[Row]:
+    def iterate_rows(self, lines: Iterable[str]) -> Iterator[PairRow]:
         """The fields of each line that is not empty, after the header.
 
         Raises:
@@ -75,12 +75,12 @@ class PairLayout:
             if place or not self.header:
                 yield row
 
-    def _split(self, lines: Iterable[str]) -> Iterator[Row]:
+    def _split(self, lines: Iterable[str]) -> Iterator[PairRow]:
         for number, line in enumerate(lines, 1):
             text = line.removesuffix("\n")
-            yield Row(number, text.split(self.delimiter) if self.width > 1 else [text])
+            yield PairRow(number, text.split(self.delimiter) if self.width > 1 else [text])
 
-    def _read_quoted(self, lines: Iterable[str]) -> Iterator[Row]:
+    def _read_quoted(self, lines: Iterable[str]) -> Iterator[PairRow]:
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         first = 1
         while True:
@@ -93,7 +93,7 @@ class PairLayout:
                 ) from None
             if fields is None:
                 return
-            yield Row(first, fields)
+            yield PairRow(first, fields)
             first = reader.line_num + 1
 
 

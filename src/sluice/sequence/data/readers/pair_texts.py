@@ -11,7 +11,7 @@ from sluice.option_names import name_option
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.readers.pair_lines import (
     PairLayout,
-    Row,
+    PairRow,
     find_pair_layout,
     read_first_lines,
 )
@@ -148,7 +148,7 @@ def _describe_layout(layout: PairLayout) -> list[str]:
     return notes
 
 
-def _make_pair(row: Row, layout: PairLayout, file: Path) -> TextPair | SkippedItem:
+def _make_pair(row: PairRow, layout: PairLayout, file: Path) -> TextPair | SkippedItem:
     if layout.width == 1:
         return TextPair(row.fields[0], None, str(file), row.line)
     if len(row.fields) != layout.width:
