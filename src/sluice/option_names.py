@@ -39,8 +39,15 @@ def name_setting(argument: str, value: object) -> str:
     >>> with use_option_names(lambda name: "--" + name.replace("_", "-")):
     ...     name_setting("decimal", ","), name_setting("drop_units", True)
     ("--decimal ','", '--drop-units')
+    >>> with use_option_names("`sluice train --{}`".format):
+    ...     name_setting("time", "when")
+    "`sluice train --time 'when'`"
     """
     name = name_option(argument)
     if name.endswith("="):
         return f"{name}{value!r}"
-    return name if value is True else f"{name} {value!r}"
+    if value is True:
+        return name
+    if name.endswith("`"):  # a whole command: the value belongs inside
+        return f"{name[:-1]} {value!r}`"
+    return f"{name} {value!r}"

@@ -181,6 +181,21 @@ NASTY_TIMES = [
     NastyTimes("words, kept", "time", ["b", "a"], None, ("as asked",), {"no_time": True}),
     NastyTimes("no time at all", "y", ["2", "1"], None, ("No column of times",)),
     NastyTimes("a date of another name", "Datum", DAY, None, ("time='Datum' orders by its dates",)),
+    NastyTimes(
+        "a date of another name and form",
+        "Datum",
+        ["13.01.2024", "02.02.2024"],
+        None,
+        ("rows keep their order (time='Datum' with time_format='%d.%m.%Y' orders by its dates)",),
+    ),
+    NastyTimes(
+        "a date of another name and of two forms",
+        "Jour",
+        ["01/02/2024", "03/02/2024"],
+        None,
+        ("time='Jour' with time_format='%d/%m/%Y' or time_format='%m/%d/%Y' orders",),
+    ),
+    NastyTimes("words of another name", "Datum", ["May", "1. of June"], None, ("their order.",)),
     NastyTimes("an index of dates", "", DAY, DAY, ("Ordered by: column 1",)),
     NastyTimes(
         "years that are no time", "year", ["1999", "1990", "1999"], None, ("keep their order",)

@@ -246,7 +246,21 @@ class _Finding:
     def suggest_column(self) -> str:
         """A hint for the report, if some column holds dates."""
         found = self._list_dated(certain=False)
-        return f" ({name_setting('time', found[0])} orders by its dates)" if found else ""
+        if found:
+            return f" ({name_setting('time', found[0])} orders by its dates)"
+        for name, cells in self.sample.items():
+            if name != self.asked.id and self._is_text(name):
+                fits = suggest_patterns(cells.drop_null())
+                if fits:
+                    ways = " or ".join(name_setting("time_format", one) for one in fits)
+                    return f" ({name_setting('time', name)} with {ways} orders by its dates)"
+        return ""
+
+    def _is_text(self, name: str) -> bool:
+        """Whether cells are text, and neither numbers nor times that are read by themselves."""
+        from pyarrow import types
+
+        return types.is_string(self.sample[name].type) and self.find_kind(name) == "text"
 
     def _may_be_other(self, name: str) -> bool:
         """Whether dates may be anything but the time: they run back, or are years alone."""
