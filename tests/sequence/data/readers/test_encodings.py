@@ -167,7 +167,7 @@ def test_what_looks_wrong_in_the_encoding_asked_for_is_noted(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"to be"), "no text but packed by gzip; unpack it first"),
+        (gzip.compress(b"to be", mtime=0), "no text but packed by gzip; unpack it first"),
         (b"%PDF-1.7\n", "but a PDF; extract its text"),
         (b"{\\rtf1 a}", "a document in RTF; save it as plain text"),
         (b"\xef\xbb\xbf\n<!DOCTYPE html><p>a", "a page in HTML"),
