@@ -13,6 +13,7 @@ MODULES = [
     importlib.import_module(module.name)
     for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
     if not module.name.endswith("__main__")
+    and "._kernels_" not in module.name  # built for processors that this one may not be
 ]
 ERRORS = {
     value

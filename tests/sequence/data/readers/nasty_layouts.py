@@ -118,6 +118,16 @@ NASTY_LAYOUTS = [
         "a,b\n1,5,2\n2,6,3\n",
         "line 1 has 2 cells, most rows after it 3",
     ),
+    NastyTable(
+        "an index with a row written twice",
+        ",level\n" + "".join(f"{i},{i % 5}\n" for i in (*range(12), 11, *range(12, 20))),
+        read({"level": [float(i % 5) for i in (*range(12), 11, *range(12, 20))]}, "a row index"),
+    ),
+    NastyTable(
+        "a counter without a name is no index",
+        ",level\n0,1\n20,2\n20,3\n",
+        read({"column 1": [0, 20, 20], "level": [1, 2, 3]}, "is called 'column 1'"),
+    ),
     # Rows
     NastyTable(
         "rows of other widths",
