@@ -45,6 +45,7 @@ MODULES = [
         module.name
         for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
         if module.name.split(".")[1] not in ("__main__", "_public", "cli")
+        and "._kernels_" not in module.name
     ),
 ]
 

@@ -169,7 +169,7 @@ def public_functions() -> Iterator[Callable[..., object]]:
     for found in pkgutil.walk_packages(sluice.__path__, "sluice."):
         if found.name.startswith(("sluice.cli", "sluice.studio")):
             continue  # typer wants Path, and the site is no library
-        if found.name.endswith("__main__"):
+        if found.name.endswith("__main__") or "._kernels_" in found.name:
             continue
         module = importlib.import_module(found.name)
         for name, value in vars(module).items():
