@@ -27,7 +27,7 @@ from sluice.report.page.forward import prepare_model, run_forward
 from sluice.report.page.given_data import GivenNames, build_inputs
 from sluice.report.page.load import load_inputs
 from sluice.report.page.view_inputs import LabelsView, PairsView, RollView, SeriesView, TextView
-from sluice.sequence import Batch, Checkpoint, StreamBatches, load_data
+from sluice.sequence import Batch, Checkpoint, StreamBatches, UnknownTokenError, load_data
 from sluice.sequence.models import (
     ChoraleConfig,
     ChoraleModel,
@@ -100,10 +100,10 @@ def test_pieces_are_the_text(unit: str, tmp_path: Path) -> None:
     assert text == expected
 
 
-def test_an_unknown_word_is_the_unknown_token(tmp_path: Path) -> None:
+def test_an_unknown_word_of_a_text_is_refused(tmp_path: Path) -> None:
     path, _ = save_text(tmp_path, "words")
-    tokens = load_inputs(path, text="Tyger tree bright night").tokens
-    assert tokens is not None and tokens[0] == ["⟨start⟩", "Tyger", "[UNK]", "bright", "night"]
+    with pytest.raises(UnknownTokenError, match="does not know 'tree', word 2 of the text"):
+        load_inputs(path, text="Tyger tree bright night")
 
 
 def test_a_series_in_its_own_units(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_piano_roll(tmp_path: Path) -> None:
     ("kind", "content", "message"),
     [
         ("series", "", "is empty"),
-        ("series", "when,temperature,load\n", "no rows after its first"),
+        ("series", "when,temperature,load\n", "no rows of values"),
         ("series", "when,temperature,load\n2025-01-01,1,2\n", "at least 2"),
         (
             "series",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.files import StrPaths, to_paths
+from sluice.files import StrPath, StrPaths, to_paths
 from sluice.option_names import name_option
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.readers.pair_lines import (
@@ -69,7 +69,7 @@ class PairTexts:
         else:
             self.skipped_items.append(item)
 
-    def require_pairs(self, file: Path) -> None:
+    def require_pairs(self, file: StrPath) -> None:
         """Refuse files without a pair, and sources among pairs that have no target."""
         if not self.pairs:
             first = "".join(f"; the first line skipped: {one}" for one in self.skipped_items[:1])
