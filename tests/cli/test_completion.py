@@ -40,7 +40,7 @@ def complete(words: str, shell: str = "bash", code: str = SLUICE) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "candidates"),
     [
-        ("sluice s", ["show", "sketch", "studio"]),
+        ("sluice s", ["show", "sketch", "search", "studio"]),
         ("sluice show ", list(completion.CELL_NAMES)),
         ("sluice show ls", ["lstm", "lstm1997"]),
         ("sluice sketch jor", ["jordan"]),
