@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scores = evaluate_forecasts(checkpoint, series, held_out=share, stride=1)
     for score_table in scores.to_score_tables():
         Console(width=110).print(score_table.to_table())
-    first = scores.compute(rows=(slice(None), slice(0, 1)))["RMSE"]
+    first = scores.compute(step=1)["RMSE"]
     print(f"One month ahead: RMSE {first:.2f} ppm; published: {PUBLISHED_MSE**0.5:.2f}.")
 
     forecast = forecast_series(checkpoint, series)  # the twelve months after the last

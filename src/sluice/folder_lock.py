@@ -51,7 +51,7 @@ def lock_folder(
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
     >>> with lock_folder(folder):
-    ...     with lock_folder(folder):
+    ...     with lock_folder(folder):  # doctest: +ELLIPSIS
     ...         pass
     Traceback (most recent call last):
         ...

@@ -121,7 +121,7 @@ def test_another_search_and_a_training_keep_their_folder(poem: Path, tmp_path: P
     assert "is the folder of a training" in refused(poem, *QUICK, "--out", trained)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_processes_share_a_search_that_ends_cleanly(poem: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [

@@ -21,7 +21,7 @@ class LabelScores:
     >>> scores = LabelScores(("A", "B"))
     >>> scores.add(torch.tensor([[0.5, 0.5], [0.75, 0.25]]).log(), torch.tensor([1, 0]))
     >>> metrics = scores.compute()
-    >>> metrics["accuracy"], metrics["Brier score"]             # (1/2 + 1/8) / 2
+    >>> metrics["accuracy"], round(metrics["Brier score"], 4)   # (1/2 + 1/8) / 2
     (0.5, 0.3125)
 
     Args:
