@@ -134,11 +134,11 @@ def _run_search(
     console = Console(quiet=is_worker)
     data = jobs.read_data(options, lambda situation: refuse_unused(context, situation))
     runner = TrialRunner(options, space, data, out, Console(), shows_progress=not is_worker)
-    situation = jobs.name_task(data, runner.check_space())
-    refuse_unused(context, situation)
-    refuse_unused_names(
-        context, situation, [name.replace("-", "_") for name in space.entries], "--tune {}"
-    )
+    if not is_worker:  # whoever started the workers has checked for all
+        situation = jobs.name_task(data, runner.check_space())
+        refuse_unused(context, situation)
+        varied = [name.replace("-", "_") for name in space.entries]
+        refuse_unused_names(context, situation, varied, "--tune {}")
     console.print(data.report(), highlight=False, soft_wrap=True)
     console.print(f"Search of {trials} trials: {space}.", highlight=False, soft_wrap=True)
     if processes > 1 and not is_worker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,17 +140,13 @@ def _wait_for_folder(out: Path) -> Iterator[None]:
     from sluice.folder_lock import FolderInUseError, lock_folder
 
     end = time.monotonic() + _LONGEST_WAIT
-    while True:
-        lock = lock_folder(out, "search", remedy="choose another --out")
-        try:
-            lock.__enter__()
-        except FolderInUseError:
-            if time.monotonic() > end:
-                raise
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(lock_folder(out, "search", remedy="choose another --out"))
+                break
+            except FolderInUseError:
+                if time.monotonic() > end:
+                    raise
             time.sleep(0.05)
-        else:
-            break
-    try:
         yield
-    finally:
-        lock.__exit__(None, None, None)

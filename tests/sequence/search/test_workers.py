@@ -35,6 +35,9 @@ def ask(trial):
     if trial.number >= hangs_at:
         (folder / "hanging").touch()
         time.sleep(600)
+    # The other one leaves a trial to the one that hangs, however quick it is.
+    while hangs_at == 1000 and trial.number >= 4 and not (folder / "hanging").exists():
+        time.sleep(0.01)
     return proposed
 
 search(ask, ONE, ONE, trials=trials, folder=folder, prune=False, sampler="random")

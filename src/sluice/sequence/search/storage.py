@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,12 +116,3 @@ def remove_torn_line(journal: StrPath) -> None:
         whole = tail.rfind(b"\n") + 1
         if whole < len(tail):
             file.truncate(first + whole)
-
-
-def describe_space(entries: dict[str, str]) -> str:
-    """What is searched, as text that does not depend on the order.
-
-    >>> describe_space({"layers": "1..3", "hidden": "8..64"})
-    '{"hidden": "8..64", "layers": "1..3"}'
-    """
-    return json.dumps(entries, sort_keys=True)
