@@ -40,7 +40,7 @@ class LayerGraph:
         parameters: Its tensors by the graph's names, of one dtype; biases may be missing.
         initial_states: What a new sequence starts from, ``(width,)`` each.
         is_reverse: Whether time runs from the last step to the first.
-        is_int8: Whether matrices are written in int8; `parameters` are rounded already.
+        is_int8: Whether matrices are written in int8, with a scale for each row.
     """
 
     graph: Graph
@@ -73,9 +73,10 @@ class LayerGraph:
             )
             for mask in self.graph.masks
         }
-        interpreter = TensorInterpreter(
-            self.graph.stacks, self.graph.norms, self.sizes, self.parameters
-        )
+        numbers = self.parameters
+        if self.is_int8:
+            numbers = {name: round_rows(tensor) for name, tensor in numbers.items()}
+        interpreter = TensorInterpreter(self.graph.stacks, self.graph.norms, self.sizes, numbers)
         return EvaluationSchedule(fixed, known=list(values)).run(values, interpreter)
 
     @cached_property
@@ -126,8 +127,6 @@ def split_layer(layer: RecurrentStack, *, int8: bool = False) -> list[LayerGraph
         states = tuple(state[0].cpu() for state in initial)
         check_dtypes([*tensors, *states])
         named = map_parameters_by_name(layer.cell.graph, tensors)
-        if int8:
-            named = {name: round_rows(tensor) for name, tensor in named.items()}
         is_reverse = layer.reverse or number % layer.directions == 1
         sizes = layer.sizes[number // layer.directions]
         found.append(LayerGraph(layer.cell.graph, sizes, named, states, is_reverse, int8))
@@ -147,7 +146,7 @@ def round_rows(tensor: Tensor) -> Tensor:
     if tensor.dim() != 2:
         return tensor
     rows, scales = scale_rows(tensor)
-    return rows.to(tensor.dtype) * scales[:, None].to(tensor.dtype)
+    return (rows * scales[:, None]).to(tensor.dtype)
 
 
 def as_layer(module: nn.Module) -> RecurrentStack | None:

@@ -70,3 +70,22 @@ def measure_difference(
         worst = max(worst, difference)
     return worst
 
+
+_LEAST_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+_ROUNDING = 50.0
+"""How many times our own error in a dtype the error of a file of this dtype may be."""
+
+
+def find_tolerance(
+    rounded: Mapping[str, Tensor], exact: Mapping[str, Tensor], dtype: torch.dtype
+) -> float:
+    """What rounding explains, by our own results in ``dtype`` and in float64."""
+    error = max(_measure_error(rounded[name], exact[name]) for name in exact)
+    return max(_LEAST_TOLERANCE[dtype], _ROUNDING * error)
+
+
+def _measure_error(own: Tensor, exact: Tensor) -> float:
+    if not exact.numel():
+        return 0.0
+    scale = max(1.0, float(exact.abs().max()))
+    return float((own.double() - exact).abs().max()) / scale

@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.export.to_onnx.engine import measure_difference, open_session, run_session
+from sluice.export.to_onnx.engine import (
+    find_tolerance,
+    measure_difference,
+    open_session,
+    run_session,
+)
 from sluice.export.to_onnx.layer_file import LayerFile, LayerOptions, round_layer
 from sluice.nn.stack import RecurrentStack
 from sluice.run.dispatch import REFERENCE
@@ -16,14 +21,10 @@ from sluice.run.dispatch import REFERENCE
 SHAPES = ((7, 3), (1, 1), (12, 2))
 """Time and batch of the calls that are compared."""
 
-_LEAST_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
-_ROUNDING = 50.0
-"""How many times our own error in the file's dtype the file's may be."""
 
-
-def check_layer(layer: RecurrentStack, file: LayerFile, options: LayerOptions, content: bytes) -> (
-    float
-):
+def check_layer(
+    layer: RecurrentStack, file: LayerFile, options: LayerOptions, content: bytes
+) -> float:
     """The greatest difference between the file and ``layer`` in float64.
 
     Raises `ExportError` where it is more than rounding explains.
@@ -40,8 +41,7 @@ def check_layer(layer: RecurrentStack, file: LayerFile, options: LayerOptions, c
             inputs = _draw_inputs(layer, file, steps, batch)
             expected = _call(exact, file, options, inputs)
             rounded = _call(own, file, options, inputs)
-            error = max(_measure_error(rounded[name], expected[name]) for name in expected)
-            tolerance = max(_LEAST_TOLERANCE[file.graphs[0].dtype], _ROUNDING * error)
+            tolerance = find_tolerance(rounded, expected, file.graphs[0].dtype)
             case = f"check {number + 1} (time {steps}, batch {batch})"
             found = run_session(session, inputs)
             worst = max(worst, measure_difference(found, expected, tolerance, case))
@@ -53,9 +53,7 @@ def _draw_inputs(
 ) -> dict[str, Tensor]:
     """Inputs by name: lengths from 0 on, states near the initial ones."""
     sizes, found = {"time": steps, "batch": batch}, {}
-    initial = {
-        f"{state.name}_0": number for number, state in enumerate(layer.cell.graph.states)
-    }
+    initial = {f"{state.name}_0": number for number, state in enumerate(layer.cell.graph.states)}
     dtype = file.graphs[0].dtype
     for name, shape in file.inputs.items():
         own = [sizes[one] if isinstance(one, str) else one for one in shape]
@@ -99,8 +97,3 @@ def _call(
 
 def _pack(tensors: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
-
-
-def _measure_error(own: Tensor, exact: Tensor) -> float:
-    scale = max(1.0, float(exact.abs().max())) if exact.numel() else 1.0
-    return float((own.double() - exact).abs().max()) / scale if exact.numel() else 0.0

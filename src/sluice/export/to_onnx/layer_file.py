@@ -210,4 +210,3 @@ def _refuse(layer: RecurrentStack, options: LayerOptions) -> None:
         )
     if options.stream and options.lengths:
         raise ExportError("lengths: a single step has none; leave lengths or stream out")
-

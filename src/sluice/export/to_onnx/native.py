@@ -152,9 +152,7 @@ def _read_candidate(
                     if _is_map(of_h, h)
                 ]
             for of_h, reset in found:
-                gate = NativeGate(
-                    cast(Affine, one), cast(Affine, of_h), None, activation, clip
-                )
+                gate = NativeGate(cast(Affine, one), cast(Affine, of_h), None, activation, clip)
                 return _read_gate(reset, h), gate
     return None, None
 
@@ -245,6 +243,9 @@ def _list_activations(node: Node) -> Iterator[tuple[NativeActivation, Node]]:
     }
     inner = [one for one in region if not (isinstance(one, Leaf) and one.kind == "constant")]
     for name, (function, count) in _ACTIVATIONS.items():
+        example = cast(Elementwise, function(X, *[1.0] * count))
+        if not (isinstance(node, Elementwise) and node.op == example.op):
+            continue
         for operand, given in product(inner, product(sorted(numbers), repeat=count)):
             try:
                 is_same = function(operand, *given) is node

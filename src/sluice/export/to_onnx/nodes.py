@@ -85,9 +85,7 @@ class NodeWriter:
         lead = [0] * (self._rank - 1)
         parts = builder.add("Reshape", operand, builder.constant([*lead, heads, 1, columns]))
         rows = builder.add_rows(weight, is_int8=self.layer.is_int8)
-        blocks = builder.add(
-            "Reshape", rows, builder.constant([heads, units // heads, columns])
-        )
+        blocks = builder.add("Reshape", rows, builder.constant([heads, units // heads, columns]))
         product = builder.add("MatMul", parts, builder.add("Transpose", blocks, perm=[0, 2, 1]))
         found = builder.add("Reshape", product, builder.constant([*lead, units]))
         return found if bias is None else builder.add("Add", found, builder.constant(bias))
@@ -98,9 +96,7 @@ class NodeWriter:
         joined = builder.join([self.get_rows(part, like) for part in first.group])
         weight, bias = map(builder.constant, self.layer.read_norm(first.norm))
         epsilon = self.layer.graph.get_norm(first.norm).epsilon
-        normed = builder.add(
-            "LayerNormalization", joined, weight, bias, axis=-1, epsilon=epsilon
-        )
+        normed = builder.add("LayerNormalization", joined, weight, bias, axis=-1, epsilon=epsilon)
         parts = builder.split(normed, [self.layer.sizes.of(part.width) for part in first.group])
         for node in nodes:
             self.values[node] = parts[node.index]

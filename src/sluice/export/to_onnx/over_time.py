@@ -31,9 +31,7 @@ class Marks:
     resets: str | None = None
 
 
-def write_marks(
-    builder: OnnxBuilder, x: str, lengths: str | None, resets: str | None
-) -> Marks:
+def write_marks(builder: OnnxBuilder, x: str, lengths: str | None, resets: str | None) -> Marks:
     """The marks of a call whose input is ``x``, ``(time, batch, input)``."""
     valid = None
     if lengths is not None:
@@ -99,9 +97,7 @@ def _restart(
     if resets is None:
         return list(states)
     fresh = map(builder.constant, layer.initial_states)
-    return [
-        builder.add("Where", resets, *pair) for pair in zip(fresh, states, strict=True)
-    ]
+    return [builder.add("Where", resets, *pair) for pair in zip(fresh, states, strict=True)]
 
 
 def _read_results(writer: NodeWriter, like: str) -> tuple[str, list[str]]:
@@ -152,7 +148,8 @@ def _write_scan(
         after = [body.add("Where", valid, *pair) for pair in pairs]
     results = [body.rename(one, body.new_name("out")) for one in (*after, output)]
     width = sum(map(layer.sizes.of, graph.output_widths))
-    ends = [body.describe(n, ["batch", w]) for n, w in zip(results, [*widths[: len(after)], width])]
+    pairs = zip(results, (*widths[: len(after)], width), strict=True)
+    ends = [body.describe(name, ["batch", one]) for name, one in pairs]
     backwards = int(layer.is_reverse)
     *last, y = builder.add_several(
         "Scan",
