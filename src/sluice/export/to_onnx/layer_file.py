@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 import torch
-from onnx import ModelProto, helper
+from onnx import GraphProto, ModelProto, helper
 
 from sluice._version import __version__
 from sluice.export.errors import ExportError
@@ -187,7 +187,7 @@ class LayerFile:
         return found
 
 
-def make_model(graph: object, notes: dict[str, str]) -> ModelProto:
+def make_model(graph: GraphProto, notes: dict[str, str]) -> ModelProto:
     """A model of one graph; ``notes`` are kept in it."""
     opsets = [helper.make_opsetid("", OPSET)]
     model: ModelProto = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)

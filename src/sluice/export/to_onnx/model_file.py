@@ -103,6 +103,8 @@ def build_model(
     if int8:
         round_model(made)
     made.producer_name, made.producer_version = "sluice", __version__
+    for one in (*made.graph.node, *made.graph.input, *made.graph.output, *made.graph.value_info):
+        del one.metadata_props[:]  # lines of the model's source, by the paths they have here
     return made
 
 

@@ -115,7 +115,8 @@ def _translate(
     node = ir.Node(DOMAIN, NODE, given, attributes, num_outputs=1 + len(states))
     for output in node.outputs:
         output.dtype = x.dtype
-    evaluator.default().nodes.append(node)  # the recorder of torch's exporter
+    recorder: Any = evaluator.default()  # that of torch's exporter
+    recorder.nodes.append(node)
     return node.outputs
 
 

@@ -142,10 +142,10 @@ def _read_candidate(
         for one, other in _list_orders(inner, "add"):
             if not _is_map(one, X):
                 continue
-            if not resets_after:
-                pairs = [(other, other.operand)] if isinstance(other, Affine) else []
-                found = [(of_h, reset) for of_h, own in pairs for reset in _list_partners(own, h)]
-            else:
+            found = list[tuple[Node, Node]]()
+            if not resets_after and isinstance(other, Affine):
+                found = [(other, reset) for reset in _list_partners(other.operand, h)]
+            if resets_after:
                 found = [
                     (of_h, reset)
                     for of_h, reset in _list_orders(other, "multiply")

@@ -148,8 +148,8 @@ def _write_scan(
         after = [body.add("Where", valid, *pair) for pair in pairs]
     results = [body.rename(one, body.new_name("out")) for one in (*after, output)]
     width = sum(map(layer.sizes.of, graph.output_widths))
-    pairs = zip(results, (*widths[: len(after)], width), strict=True)
-    ends = [body.describe(name, ["batch", one]) for name, one in pairs]
+    sizes = [*widths[: len(after)], width]
+    ends = [body.describe(n, ["batch", w]) for n, w in zip(results, sizes, strict=True)]
     backwards = int(layer.is_reverse)
     *last, y = builder.add_several(
         "Scan",
