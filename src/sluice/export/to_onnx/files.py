@@ -88,9 +88,9 @@ def _export_layer(
 ) -> ExportedFile:
     # The library onnx is an extra.
     from sluice.export.to_onnx.layer_check import check_layer
-    from sluice.export.to_onnx.layer_file import LayerFile, LayerOptions
+    from sluice.export.to_onnx.layer_file import LayerFile, LayerForm
 
-    options = LayerOptions(**chosen)
+    options = LayerForm(**chosen)
     file = LayerFile(layer, options)
     content = file.build().SerializeToString()
     difference = check_layer(layer, file, options, content) if check else None

@@ -14,7 +14,7 @@ from sluice.export.to_onnx.engine import (
     open_session,
     run_session,
 )
-from sluice.export.to_onnx.layer_file import LayerFile, LayerOptions, round_layer
+from sluice.export.to_onnx.layer_file import LayerFile, LayerForm, round_layer
 from sluice.nn.stack import RecurrentStack
 from sluice.run.dispatch import REFERENCE
 
@@ -23,7 +23,7 @@ SHAPES = ((7, 3), (1, 1), (12, 2))
 
 
 def check_layer(
-    layer: RecurrentStack, file: LayerFile, options: LayerOptions, content: bytes
+    layer: RecurrentStack, file: LayerFile, options: LayerForm, content: bytes
 ) -> float:
     """The greatest difference between the file and ``layer`` in float64.
 
@@ -74,7 +74,7 @@ def _draw_inputs(
 
 
 def _call(
-    layer: RecurrentStack, file: LayerFile, options: LayerOptions, inputs: dict[str, Tensor]
+    layer: RecurrentStack, file: LayerFile, options: LayerForm, inputs: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     """What ``layer`` gives for inputs of the file, by the names of its outputs."""
     dtype = next(iter(layer.get_initial_states()))[0].dtype

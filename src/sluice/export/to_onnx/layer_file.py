@@ -18,7 +18,7 @@ from sluice.nn.stack import RecurrentStack
 
 
 @dataclass(frozen=True)
-class LayerOptions:
+class LayerForm:
     """How a layer is exported: one step or many, what marks it reads, int8 weights."""
 
     stream: bool = False
@@ -34,7 +34,7 @@ class LayerFile:
     ONNX.
     """
 
-    def __init__(self, layer: RecurrentStack, options: LayerOptions) -> None:
+    def __init__(self, layer: RecurrentStack, options: LayerForm) -> None:
         _refuse(layer, options)
         self._layer, self._options = layer, options
         self.graphs = split_layer(layer, int8=options.int8)
@@ -203,7 +203,7 @@ def round_layer(layer: RecurrentStack) -> None:
             tensor.copy_(round_rows(tensor))
 
 
-def _refuse(layer: RecurrentStack, options: LayerOptions) -> None:
+def _refuse(layer: RecurrentStack, options: LayerForm) -> None:
     if options.stream and (layer.reverse or layer.bidirectional):
         raise ExportError(
             "stream: a layer that reads from the end needs the whole sequence; leave stream out"
