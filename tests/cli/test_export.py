@@ -22,7 +22,9 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("options", [(), ("--stream", "--int8")])
+@pytest.mark.parametrize(
+    "options", [pytest.param((), marks=pytest.mark.exhaustive), ("--stream", "--int8")]
+)
 def test_a_file_and_its_loss(model: Path, options: tuple[str, ...], tmp_path: Path) -> None:
     data = tmp_path / "text.txt"
     data.write_text("abcabccba" * 20)

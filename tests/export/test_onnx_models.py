@@ -44,7 +44,7 @@ def test_a_model_at_four_shapes(tmp_path: Path) -> None:
     assert str(Path(__file__).parent).encode() not in made.path.read_bytes()
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("stream", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 def test_a_language_model_with_its_states(stream: bool, tmp_path: Path) -> None:
     shape = LanguageModelConfig(vocabulary_size=40, embedding_size=16, hidden_size=16, cell="mgu")
     model = LanguageModel(shape).eval()
