@@ -116,7 +116,7 @@ MEANINGS_BY_COMMAND = {
     },
     "--out": {
         "Output folder": ["compare", "train", "search", "compose", "ablate"],
-        "Output file": ["show", "sketch", "forecast", "evaluate", "export", "predict", "look"],
+        "Output file": ["show", "sketch", "forecast", "evaluate", "predict", "export", "look"],
         "Output text file": ["generate"],
     },
 }
