@@ -29,7 +29,8 @@ _APOSTROPHES = "'\u2019"
 _TRUTH = {"true": 1.0, "yes": 1.0, "on": 1.0, "false": 0.0, "no": 0.0, "off": 0.0}
 _SIGN = "[-+\u2212]?"
 _THOUSANDS_NAMES = {",": "a comma", ".": "a dot", " ": "a blank", "'": "an apostrophe"}
-_LARGEST_EXACT = 2.0**53
+LARGEST_EXACT = 2.0**53
+"""Whole numbers below it are float64 as they are written."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ def count_rounded(column: pa.Array, values: Array) -> int:
     import pyarrow
     from pyarrow import compute, types
 
-    large = np.abs(values) >= _LARGEST_EXACT
+    large = np.abs(values) >= LARGEST_EXACT
     if not large.any():
         return 0
     cells = column.filter(pyarrow.array(large))
