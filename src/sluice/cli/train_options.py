@@ -31,9 +31,9 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="What to train on: a file or folder (text, pairs of texts, ABC, MIDI, piano rolls "
-            "in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' "
-            "for the default folk tunes.",
+            help="What to train on: a file or folder (text, pairs of texts, texts with labels, "
+            "ABC, MIDI, piano rolls in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for "
+            "standard input, or 'tunes' for the default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -57,8 +57,8 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, pairs, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
-            "default: recognised from the file.",
+            help="Format: text, pairs, labels (texts with labels), abc, midi, chorales, csv, "
+            "parquet, jsonl or spreadsheet; default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -80,8 +80,9 @@ class TrainOptions:
     columns: Annotated[
         str | None,
         typer.Option(
-            metavar="N,N",
-            help="Columns of source and target, from 1, where lines of pairs have more than two.",
+            metavar="A,B",
+            help="Columns of source and target, or of text and label, from 1; of text and label "
+            "by name too, as review,sentiment.",
             rich_help_panel=_DATA,
         ),
     ] = None

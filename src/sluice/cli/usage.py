@@ -26,6 +26,7 @@ _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
 _TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
+_TEXT_LABELS = (*_PAIRS, "header")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
@@ -36,6 +37,7 @@ FORMATS = {
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
     "pairs": Usage("pairs of texts", _PAIRS),
+    "labels": Usage("texts with labels", _TEXT_LABELS),
     "csv": Usage("a table in CSV", (*_TABLE, *CSV_FLAGS)),
     "parquet": Usage("a table in Parquet", _TABLE),
     "jsonl": Usage("a table in JSON lines", _TABLE),
@@ -50,6 +52,7 @@ TASKS = {
         ("kind", "encoding", "tokenize", "cell", "sparse_embeddings"),
     ),
     "pairs": FORMATS["pairs"],
+    "text labels": FORMATS["labels"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
     "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(

@@ -16,7 +16,9 @@ from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.formats import AnyData
 from sluice.sequence.data.label_windows import LabelWindows
+from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
@@ -53,7 +55,7 @@ LONG_SEQUENCE = 2_000
 """Sequences with more steps than this on average are read in streams; shorter ones whole."""
 
 
-D = TypeVar("D", Tokens, Series)
+D = TypeVar("D", Tokens, Series, LabelledTexts)
 ModelOptions = dict[str, Any]
 """Fields of a model's configuration, as the caller gives them."""
 
@@ -115,7 +117,7 @@ class Task:
 
 
 def make_task(
-    data: Tokens | Series | Pairs,
+    data: AnyData,
     *,
     batch_size: int = 32,
     seq_len: int = 100,
@@ -174,6 +176,9 @@ def make_task(
     if isinstance(data, Pairs):
         pairs = data.split(validation=validation, test=test or 0.0, seed=seed)
         return _mark_data(_make_pair_task(pairs, cuts, model_options), data)
+    if isinstance(data, LabelledTexts):
+        texts = data.split(validation=validation, test=test or 0.0, seed=seed)
+        return _mark_data(_make_text_label_task(texts, cuts, model_options), data)
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
@@ -189,7 +194,7 @@ def make_task(
     return _mark_data(task, data)
 
 
-def _mark_data(task: Task, data: Tokens | Series | Pairs) -> Task:
+def _mark_data(task: Task, data: AnyData) -> Task:
     """The task, whose checkpoint says what data it is for."""
     marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
     return replace(task, checkpoint=marked)
@@ -305,6 +310,27 @@ def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
     return replace(task, report="\n".join((task.report, *notes)))
 
 
+def _make_text_label_task(
+    split: Split[LabelledTexts], cuts: _BatchOptions, options: ModelOptions
+) -> Task:
+    data, counts = split.train, count_classes(split.train)
+    config = LabelsConfig(len(data.classes), vocabulary_size=len(data.vocabulary), **options)
+    checkpoint = Checkpoint(
+        Classifier(config),
+        data.vocabulary,
+        labels=data.classes,
+        preprocessing=_describe_loading(data) | {"class_counts": counts.tolist()},
+    )
+    task = _assemble_task(
+        checkpoint,
+        split,
+        cuts.make_buckets,
+        labels=data.classes,
+        class_counts=tuple(counts.tolist()),
+    )
+    return replace(task, report="\n".join((task.report, *describe_classes(split))))
+
+
 def _make_forecast_task(
     series: Series,
     fractions: tuple[float, float | None],
@@ -344,6 +370,6 @@ def _assemble_task(
     return Task(checkpoint, training, validation, split.report(), evaluation_options)
 
 
-def _describe_loading(data: Tokens | Series | Pairs) -> dict[str, object]:
+def _describe_loading(data: AnyData) -> dict[str, object]:
     """How the data was loaded, so that other files are read in the same way."""
     return {"load_options": dict(data.load_options)} if data.load_options else {}

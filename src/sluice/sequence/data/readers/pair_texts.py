@@ -84,7 +84,7 @@ class PairTexts:
 def read_pair_texts(
     files: StrPaths,
     *,
-    columns: Sequence[int] | None = None,
+    columns: Sequence[int | str] | None = None,
     header: bool | None = None,
     encoding: str | None = None,
 ) -> PairTexts:
@@ -121,17 +121,18 @@ def read_pair_texts(
     return made
 
 
-def _check_columns(columns: Sequence[int] | None) -> tuple[int, int] | None:
+def _check_columns(columns: Sequence[int | str] | None) -> tuple[int, int] | None:
     """Places from 0 of two columns that the caller numbers from 1."""
     if columns is None:
         return None
-    if len(columns) != 2 or columns[0] == columns[1] or min(columns) < 1:
+    places = [one - 1 for one in columns if isinstance(one, int)]
+    if len(columns) != 2 or len({*places}) != 2 or min(places) < 0:
         given = ",".join(map(str, columns))
         raise DataError(
             f"{name_option('columns')} must be the numbers of two columns, source and target, got "
             f"{given}; an example is 1,2"
         )
-    return columns[0] - 1, columns[1] - 1
+    return places[0], places[1]
 
 
 def _describe_layout(layout: PairLayout) -> list[str]:

@@ -45,7 +45,7 @@ def read_pairs(
     files: StrPaths,
     *,
     unit: PairUnit | None = None,
-    columns: Sequence[int] | None = None,
+    columns: Sequence[int | str] | None = None,
     header: bool | None = None,
     vocabulary_size: int | None = None,
     vocabulary: Vocabulary | None = None,
@@ -80,7 +80,9 @@ def read_pairs(
     >>> read_pairs([path]).report().splitlines()[0]
     'pairs.tsv: pairs in UTF-8, 2; sources: 6 characters, 4 different; targets: 6, 4 different.'
     """
-    _check_options(unit, max_length)
+    require_unit(unit)
+    if max_length < 1:
+        raise DataError(f"max_length must be at least 1, got {max_length}.")
     paths = to_paths(files)
     total = sum(path.stat().st_size for path in paths if path.is_file())
     on_reading(LoadProgress("reading", 0, total))
@@ -91,35 +93,37 @@ def read_pairs(
         )
     on_reading(LoadProgress("learning tokens", total // 2, total))
     sides = [[one.source for one in texts.pairs], [one.target or "" for one in texts.pairs]]
-    chosen = unit or _choose_unit(sides)
+    chosen = unit or choose_unit(sides)
     source, target = (
-        known or _learn_vocabulary(side, chosen, vocabulary_size)
+        known or learn_vocabulary(side, chosen, vocabulary_size)
         for known, side in zip((vocabulary, target_vocabulary), sides, strict=True)
     )
     read = _Encoded(texts, source, target, max_length)
-    notes = _describe_unit(chosen) if unit is None and vocabulary is None else []
+    guessed = unit is None and vocabulary is None
+    notes = [describe_unit("Sources and targets", chosen)] if guessed else []
     return read.build(paths, [*texts.notes, *notes])
 
 
-def _check_options(unit: str | None, max_length: int) -> None:
+def require_unit(unit: str | None) -> None:
+    """Refuse what is no unit of text."""
     if unit is not None and unit not in _UNITS:
         raise DataError(f"{name_option('unit')} must be one of {', '.join(_UNITS)}, got {unit!r}.")
-    if max_length < 1:
-        raise DataError(f"max_length must be at least 1, got {max_length}.")
 
 
-def _choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:
+def choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:
     """The unit of texts with blanks, or characters for texts that have hardly any."""
     spaced = sum(" " in text.strip() for side in sides for text in side)
     return _DEFAULT_UNIT if 2 * spaced >= sum(map(len, sides)) else "characters"
 
 
-def _describe_unit(unit: PairUnit) -> list[str]:
+def describe_unit(what: str, unit: PairUnit) -> str:
+    """Why texts are split as they are, as a sentence."""
     why = "most have no blank" if unit == "characters" else "most have blanks"
-    return [f"Sources and targets are split into {unit}, as {why}; see {name_option('unit')}."]
+    return f"{what} are split into {unit}, as {why}; see {name_option('unit')}."
 
 
-def _learn_vocabulary(texts: Sequence[str], unit: PairUnit, size: int | None) -> Vocabulary:
+def learn_vocabulary(texts: Sequence[str], unit: PairUnit, size: int | None) -> Vocabulary:
+    """The tokens of texts: their characters, or the words or subwords that are learnt of them."""
     if unit == "characters":
         return Vocabulary(tuple(sorted(frozenset().union(*texts))), "characters")
     if unit == "subwords":
@@ -176,7 +180,7 @@ class _Encoded:
             targets,
             names=tuple(pair.place for pair in self.pairs),
             groups=tuple(pair.source.strip() for pair in self.pairs),
-            predefined_split=_split_files(files, self.pairs),
+            predefined_split=split_files(files, files, self.pairs),
             load_report=LoadReport(summary, tuple(about), tuple(self.skipped)),
         )
 
@@ -233,10 +237,15 @@ def _describe_repetition(pairs: Sequence[TextPair]) -> list[str]:
     return notes
 
 
-def _split_files(files: Sequence[Path], pairs: Sequence[TextPair]) -> dict[str, list[int]]:
-    """The split by the names of files or folders, if it covers all files."""
-    named = split_from_names(files)
-    parts = {str(files[place]): part for part, places in named.items() for place in places}
+def split_files(
+    named: Sequence[Path], files: Sequence[Path], pairs: Sequence[TextPair]
+) -> dict[str, list[int]]:
+    """The split by the names of files, or of their folders, if it covers all files."""
+    parts = {
+        str(files[place]): part
+        for part, places in split_from_names(named).items()
+        for place in places
+    }
     found: dict[str, list[int]] = {}
     for place, pair in enumerate(pairs):
         if parts:
