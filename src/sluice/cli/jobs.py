@@ -268,7 +268,8 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> AnyData:
     from sluice.sequence.fine_tuning import find_load_options
     from sluice.sequence.training.processes import ProcessGroup
 
-    found = find_format(options.data, options.kind).name
+    parallel = options.kind is None and options.target_file is not None
+    found = "pairs" if parallel else find_format(options.data, options.kind).name
     if found in FORMATS:
         refuse_unused(found)
     asked: dict[str, Any] = {
@@ -276,6 +277,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> AnyData:
         "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
         "columns": _parse_columns(options.columns),
+        "target_file": options.target_file,
         "target": options.target,
         "inputs": options.inputs,
         "id": options.id,
@@ -286,7 +288,8 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> AnyData:
         asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
     if (base := load_base(options)) is not None:
-        given = {**find_load_options(base, options.data, options.kind), **given}
+        kind = "pairs" if parallel else options.kind
+        given = {**find_load_options(base, options.data, kind), **given}
     with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)
 

@@ -86,6 +86,13 @@ class TrainOptions:
             rich_help_panel=_DATA,
         ),
     ] = None
+    target_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the target of each line of DATA, for pairs in two files.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
     seq_len: Annotated[
         int | None,
         typer.Option(

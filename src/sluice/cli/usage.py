@@ -25,8 +25,16 @@ class Usage(NamedTuple):
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
 _TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
-_PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
-_TEXT_LABELS = (*_PAIRS, "header")
+_TEXT_LABELS = (
+    "kind",
+    "encoding",
+    "columns",
+    "header",
+    "tokenize",
+    "cell",
+    "sparse_embeddings",
+)
+_PAIRS = ("kind", "encoding", "columns", "target_file", "tokenize", "cell", "sparse_embeddings")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 

@@ -40,6 +40,8 @@ _HEAD = 1 << 16
 TABLES = ("csv", "parquet", "spreadsheet", "jsonl")
 """The formats of tables, which all have the options of `TableOptions`."""
 _IMPLIED = "on_reading"
+_TARGETS = "target_file"
+"""The option that names a further file."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> A
     """
     path = Path(path)
     files = list_files(path)
-    chosen = find_format(path, kind)
+    chosen = find_format(path, "pairs" if kind is None and options.get(_TARGETS) else kind)
     if kind is not None and path.is_dir():
         files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
@@ -148,11 +150,17 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> A
             f"{chosen.name} has no option {name_option(unknown[0])}; its options are {known}."
         )
     given = {k: v for k, v in options.items() if k in chosen.options}
+    if given.get(_TARGETS) is not None and not Path(str(given[_TARGETS])).is_file():
+        raise DataError(f"There is no file {given[_TARGETS]}; check {name_option(_TARGETS)}.")
     with open_spool() as spool:
+        if given.get(_TARGETS) is not None:
+            given[_TARGETS] = spool.add(str(given[_TARGETS]))
         data = chosen.read([spool.add(file) for file in files], **given)
     return replace(
         data,
-        load_options=_describe_options(chosen, {**data.load_options, **given}),
+        load_options=_describe_options(
+            chosen, {k: v for k, v in {**data.load_options, **given}.items() if k != _TARGETS}
+        ),
         load_report=spool.rename_report(data.load_report),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from sluice.files import StrPath, StrPaths, to_paths
@@ -119,6 +120,42 @@ def read_pair_texts(
             raise DataError(f"{path}: {error}") from None
     made.require_pairs(to_paths(files)[0])
     return made
+
+
+def read_parallel_texts(source: StrPath, target: StrPath, encoding: str | None = None) -> PairTexts:
+    """The texts of two files whose lines belong together, as of a corpus for translation.
+
+    Args:
+        source: a file with a source in each line.
+        target: a file with its target in the same line.
+        encoding: of both; None to detect it.
+
+    Raises:
+        DataError: a file that cannot be read, no pair, or another number of lines.
+    """
+    paths = Path(source), Path(target)
+    scans = [scan_text(path, encoding) for path in paths]
+    found = PairTexts([], [], [], list(dict.fromkeys(scan.name for scan in scans)))
+    with (
+        open_text(paths[0], scans[0].encoding) as sources,
+        open_text(paths[1], scans[1].encoding) as targets,
+    ):
+        for number, (one, other) in enumerate(zip_longest(sources, targets), 1):
+            if one is None or other is None:
+                short, long = paths if one is None else paths[::-1]
+                raise DataError(
+                    f"{short} ends after line {number - 1:,}, but {long} goes on; lines of the two "
+                    "files must belong together"
+                )
+            text, wanted = one.removesuffix("\n"), other.removesuffix("\n")
+            if text.strip() and wanted.strip():
+                found.add(TextPair(text, wanted, str(paths[0]), number))
+            elif text.strip() or wanted.strip():
+                side = "target" if text.strip() else "source"
+                found.add(SkippedItem(str(paths[0]), number, f"an empty {side}"))
+    found.notes.append(f"Line by line, the targets are those of {paths[1].name}.")
+    found.require_pairs(paths[0])
+    return found
 
 
 def _check_columns(columns: Sequence[int | str] | None) -> tuple[int, int] | None:

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from sluice.files import StrPaths, to_paths
+from sluice.files import StrPath, StrPaths, to_paths
 from sluice.option_names import name_option
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import Array, RaggedArray
-from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair, read_pair_texts
+from sluice.sequence.data.readers.pair_texts import (
+    PairTexts,
+    TextPair,
+    read_pair_texts,
+    read_parallel_texts,
+)
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, find_id_dtype, make_encoder
 from sluice.sequence.data.readers.tokenizers import (
     DEFAULT_SIZE,
@@ -44,6 +49,7 @@ _FEW_PAIRS = 1_000
 def read_pairs(
     files: StrPaths,
     *,
+    target_file: StrPath | None = None,
     unit: PairUnit | None = None,
     columns: Sequence[int | str] | None = None,
     header: bool | None = None,
@@ -54,10 +60,11 @@ def read_pairs(
     encoding: str | None = None,
     on_reading: OnReading = ignore_progress,
 ) -> Pairs:
-    """Pairs of texts, one a line: a source, a tab and a target, or two columns of CSV.
+    """Pairs of texts, one a line: a source, a tab and a target; two columns of CSV; or two files.
 
     Args:
         files: text files; their texts are held in memory.
+        target_file: a file with the target of each line of the only file of `files`.
         unit: what a token is; by default subwords where most sides have a blank, else characters.
         columns: the columns of source and target, from 1, where lines have more than two.
         header: whether the first line names the columns; None to recognise usual names.
@@ -86,7 +93,11 @@ def read_pairs(
     paths = to_paths(files)
     total = sum(path.stat().st_size for path in paths if path.is_file())
     on_reading(LoadProgress("reading", 0, total))
-    texts = read_pair_texts(paths, columns=columns, header=header, encoding=encoding)
+    texts = (
+        read_pair_texts(paths, columns=columns, header=header, encoding=encoding)
+        if target_file is None
+        else read_parallel_texts(_get_only(paths), target_file, encoding)
+    )
     if not texts.have_targets:
         raise DataError(
             f"{texts.pairs[0].place}: expected a source, a tab and a target, got no tab"
@@ -102,6 +113,14 @@ def read_pairs(
     guessed = unit is None and vocabulary is None
     notes = [describe_unit("Sources and targets", chosen)] if guessed else []
     return read.build(paths, [*texts.notes, *notes])
+
+
+def _get_only(paths: Sequence[Path]) -> Path:
+    if len(paths) != 1:
+        raise DataError(
+            f"{name_option('target_file')} needs a single file of sources, got {len(paths)}."
+        )
+    return paths[0]
 
 
 def require_unit(unit: str | None) -> None:
