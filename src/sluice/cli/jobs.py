@@ -314,7 +314,7 @@ def name_task(data: AnyData, task: Task) -> str:
         return "chords"
     if data.labels is None:
         return "forecasts"
-    return "long labels" if "label_window" in task.checkpoint.preprocessing else "labels"
+    return "long labels" if "label_window" in task.checkpoint.preprocessing else "table labels"
 
 
 def _choose_sample(task: Task, data: AnyData, checkpoint: Path) -> Callable[[], str] | None:

@@ -87,8 +87,9 @@ class TrainOptions:
         ),
     ] = None
     target_file: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
+            metavar="FILE",
             help="File with the target of each line of DATA, for pairs in two files.",
             rich_help_panel=_DATA,
         ),

@@ -62,7 +62,7 @@ TASKS = {
     "pairs": FORMATS["pairs"],
     "text labels": FORMATS["labels"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
-    "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
+    "table labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(
         "a table with labels of long series",
         (*_LABELS, *_ANY_TABLE, "seq_len"),

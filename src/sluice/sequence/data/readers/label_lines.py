@@ -99,6 +99,8 @@ def find_label_layout(
     named = _has_header(rows, columns) if header is None else header
     names = tuple(name.strip() for name in rows[0]) if named and rows else ()
     layout = PairLayout(delimiter, (0, 0), width, quoted, bool(names))
+    if not rows:
+        raise DataError("it holds no text")
     if width == 1:
         titled = bool(rows) and columns is not None and rows[0][0].strip() == columns[0]
         layout = replace(layout, header=titled)

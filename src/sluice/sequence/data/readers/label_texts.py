@@ -64,8 +64,15 @@ def read_label_texts(
         DataError: no file that can be read, no text, or columns that a file does not have.
     """
     found = LabelTexts([], [], [], [])
-    for path in to_paths(files):
-        scan = scan_text(path, encoding)
+    paths = to_paths(files)
+    for path in paths:
+        try:
+            scan = scan_text(path, encoding)
+        except DataError as error:
+            if not whole or len(paths) == 1:
+                raise
+            found.add(SkippedItem.from_file_error(path, error))
+            continue
         if scan.name not in found.encodings:
             found.encodings.append(scan.name)
         if whole:
@@ -91,7 +98,7 @@ def read_label_texts(
     found.notes[:] = dict.fromkeys(found.notes)
     if not found.pairs:
         first = "".join(f"; the first line skipped: {one}" for one in found.skipped_items[:1])
-        raise DataError(f"{to_paths(files)[0]} holds no text with a label{first}")
+        raise DataError(f"{paths[0]} holds no text with a label{first}")
     return found
 
 
