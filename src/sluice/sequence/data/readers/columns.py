@@ -25,6 +25,8 @@ from sluice.sequence.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SHOWN_CLASSES = 10
+
 
 class Rows(NamedTuple):
     """The rows of one file that could be read.
@@ -252,7 +254,9 @@ def _build_report(
     notes += _merge_notes(tables)
     notes += time_notes
     if series.labels is not None:
-        notes.append(f"Classes, one per {per}: {', '.join(series.classes)}.")
+        listed, others = series.classes[:_SHOWN_CLASSES], len(series.classes) - _SHOWN_CLASSES
+        more = f" and {others:,} more" if others > 0 else ""
+        notes.append(f"Classes, one per {per}: {', '.join(listed)}{more}.")
     if missing:
         notes.append(f"{pluralize(missing, 'value')} missing of {series.values.flat.size:,}.")
     understood = (
