@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sluice.sequence.data.readers.growing_array import GrowingArray
+from sluice.sequence.data.readers.row_blocks import RowBlocks
 from sluice.sequence.data.readers.time_patterns import describe_iso
 from sluice.sequence.data.readers.times import ParsedTimes, drop_missing, read_plain_dates
 
@@ -26,8 +26,8 @@ class PlainTimes:
 
     def __init__(self, missing: Sequence[str]) -> None:
         self.plain, self._missing, self._pattern = True, missing, ""
-        self._counts = GrowingArray((), np.int64)
-        self._states = GrowingArray((), np.uint8)
+        self._counts = RowBlocks((), np.int64)
+        self._states = RowBlocks((), np.uint8)
 
     @property
     def are_known(self) -> bool:

@@ -11,13 +11,13 @@ import numpy as np
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.categories import add_categories, match_category
 from sluice.sequence.data.readers.columns import Rows, to_series
-from sluice.sequence.data.readers.growing_array import GrowingArray
 from sluice.sequence.data.readers.numbers import (
     NumberFormat,
     count_rounded,
     parse_numbers,
 )
 from sluice.sequence.data.readers.plain_times import PlainTimes
+from sluice.sequence.data.readers.row_blocks import RowBlocks
 from sluice.sequence.data.readers.table import Table, is_text
 from sluice.sequence.data.readers.table_notes import describe_columns
 from sluice.sequence.data.readers.table_options import (
@@ -96,7 +96,7 @@ def _read_cells(reading: TableReading, roles: ColumnRoles) -> _Cells:
     others = [name for name in (roles.id, *roles.time, roles.label) if name is not None]
     held = [name for name in others if plain is None or name not in roles.time]
     texts: dict[str, list[pa.Array]] = {name: [] for name in held}
-    values = GrowingArray((len(sources),), np.float64)
+    values = RowBlocks((len(sources),), np.float64)
     numbers = _list_missing_numbers(reading.missing)
     columns = list(dict.fromkeys((*sources.values(), *others)))
     for batch in reading.table.read(columns, _list_plain_numbers(reading, sources, others)):

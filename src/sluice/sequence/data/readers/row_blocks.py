@@ -1,4 +1,4 @@
-"""An array that grows block by block."""
+"""Rows that come in blocks, in one array that grows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SPARE = 8
 """It grows by an eighth, so that little memory is held that is not used."""
 
 
-class GrowingArray:
+class RowBlocks:
     """Rows whose number is not known before the last; they are never held twice.
 
-    >>> rows = GrowingArray((2,), "float64")
+    >>> rows = RowBlocks((2,), "float64")
     >>> rows.extend(3)[:] = 1
     >>> rows.finish().shape
     (3, 2)
