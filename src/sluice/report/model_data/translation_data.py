@@ -32,15 +32,17 @@ def load_pair_texts(data: StrPath, options: Mapping[str, object]) -> PairTexts:
     return read_unpacked(data, lambda files: read_pair_texts(files, **chosen))
 
 
-def read_unpacked(data: StrPath, read: Callable[[Sequence[Path]], PairTexts]) -> PairTexts:
+def read_unpacked(
+    data: StrPath, read: Callable[[Sequence[Path]], PairTexts], *, strict: bool = True
+) -> PairTexts:
     """The texts of a file or folder, in which some may be compressed.
 
     Raises:
-        DataError: as `read`; a line that was skipped.
+        DataError: as `read`; a line that was skipped, if `strict`.
     """
     with open_spool() as spool:
         texts = read([spool.add(file) for file in list_files(data)])
-        if texts.skipped_items:
+        if strict and texts.skipped_items:
             raise DataError(str(texts.skipped_items[0]))
         texts.pairs[:] = [replace(pair, file=spool.rename(pair.file)) for pair in texts.pairs]
     return texts

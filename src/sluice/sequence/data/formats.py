@@ -161,6 +161,7 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> A
         load_options=_describe_options(
             chosen, {k: v for k, v in {**data.load_options, **given}.items() if k != _TARGETS}
         ),
+        names=tuple(map(spool.rename, data.names)) if spool.has_copies else data.names,
         load_report=spool.rename_report(data.load_report),
     )
 

@@ -47,6 +47,7 @@ def test_the_column_with_few_values_is_the_label(
     path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
     data = load(path, **({"kind": "labels"} if suffix.endswith(".gz") else {}), unit="characters")
     assert read(data) == rows and data.classes == ("ham", "spam")
+    assert data.names[1] == f"{path}:2"
     assert f"the text is in {1 + label_first}, its label in {2 - label_first}" in data.report()
     counts = Counter(label for _, label in rows)
     assert all(f"{name} {often}" in data.report() for name, often in counts.items())
