@@ -22,7 +22,7 @@ from sluice.sequence.models import (
     Classifier,
     Forecaster,
     LanguageModel,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
 )
@@ -124,7 +124,7 @@ def _require_kind(data: Tokens | Series | Pairs, base: Checkpoint) -> None:
     if isinstance(data, Tokens):
         kinds = (LanguageModel,)
     elif isinstance(data, Pairs):
-        kinds = (Seq2Seq,)
+        kinds = (PairModel,)
     elif data.multi_hot:
         kinds = (ChoraleModel,)
     elif data.labels is not None:
@@ -213,7 +213,8 @@ def adapt_model(base: Checkpoint, untrained: Checkpoint) -> Checkpoint:
     _require_same_model(config, untrained)
     grown = of(config)
     grown.load_state_dict(weights)
-    grown.layers.precision = model.layers.precision
+    if isinstance(getattr(model, "layers", None), RecurrentStack):
+        grown.layers.precision = model.layers.precision
     return replace(
         base,
         model=grown.to(next(model.parameters())).train(model.training),
