@@ -162,9 +162,9 @@ def generate(
 def _load_checkpoint(path: Path, precision: str, threads: int | None) -> Checkpoint:
     import torch
 
+    from sluice.nn.stack import RecurrentStack
     from sluice.run.kernels import extension
     from sluice.sequence import Checkpoint, CheckpointError, LanguageModel
-    from sluice.nn.stack import RecurrentStack
     from sluice.sequence.models import PairModel
 
     if threads is not None:

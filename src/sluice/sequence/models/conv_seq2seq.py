@@ -77,7 +77,8 @@ class ConvSeq2Seq(PairModel):
     def __init__(self, config: ConvSeq2SeqConfig) -> None:
         super().__init__()
         embedding, hidden, dropout = config.embedding_size, config.hidden_size, config.dropout
-        self._build_tokens(config, embedding, embedding)
+        self._build_embeddings(config, embedding)
+        self._build_readout(embedding)
         self.positions = _Positions(config.max_positions, embedding)
         self.target_positions = _Positions(config.max_positions, embedding)
         for table in {self.embedding, self._target_table}:

@@ -85,19 +85,21 @@ class PairModel(SequenceModel):
     config_type: ClassVar[type[PairModelConfig]]
     config: PairModelConfig
 
-    def _build_tokens(self, config: PairModelConfig, embedding_size: int, read: int) -> None:
-        """Build the embeddings, and a readout that takes `read` features."""
+    def _build_embeddings(self, config: PairModelConfig, size: int) -> None:
+        """Build the embeddings of this size, but for that of sources if it is there."""
         self.config = config
-        targets = config.target_vocabulary_size
         if not hasattr(self, "embedding"):
-            self.embedding = _make_embedding(config.vocabulary_size, embedding_size)
+            self.embedding = _make_embedding(config.vocabulary_size, size)
         if not config.joint:
-            self.target_embedding = _make_embedding(targets, embedding_size)
-        self.readout = nn.Linear(read, targets)
-        if config.tied:
+            self.target_embedding = _make_embedding(config.target_vocabulary_size, size)
+
+    def _build_readout(self, features: int) -> None:
+        """Build what maps so many features to logits, after the embeddings."""
+        self.readout = nn.Linear(features, self.config.target_vocabulary_size)
+        if self.config.tied:
             # One parameter under one name, so that a checkpoint holds it once.
             self.readout.register_parameter("weight", None)
-            nn.init.normal_(self._target_table.weight, std=embedding_size**-0.5)
+            nn.init.normal_(self._target_table.weight, std=features**-0.5)
 
     @property
     def _target_table(self) -> nn.Embedding:

@@ -71,15 +71,16 @@ class Seq2Seq(PairModel):
         self._build(config, tokens=config.vocabulary_size)
         one_way = replace(config, bidirectional=False)
         size = config.embedding_size
+        self._build_embeddings(config, size)
         # Tied weights take what is as wide as an embedding.
         attended = size if config.tied else one_way.width
-        self._build_tokens(config, size, attended)
         self.decoder = build_layers(one_way, size + attended * config.input_feeding)
         read, written = self.layers.output_features, self.decoder.output_features
         final, initial = (find_state_width(layers) for layers in (self.layers, self.decoder))
         self.bridge = nn.Linear(final * self.layers.directions, config.num_layers * initial)
         self.attention = build_attention(config.attention, written, read)
         self.combine = nn.Linear(read + written, attended)
+        self._build_readout(attended)
 
     def encode(
         self, sources: Tensor, lengths: Tensor | None = None

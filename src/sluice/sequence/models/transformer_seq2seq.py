@@ -49,8 +49,8 @@ class TransformerSeq2SeqConfig(PairModelConfig):
         require_rates(self, "dropout")
         if self.embedding_size % self.num_heads or self.embedding_size % 2:
             raise SequenceError(
-                "embedding_size must be even and a multiple of num_heads, got "
-                f"{self.embedding_size} and {self.num_heads} heads."
+                "A transformer's width must be even and a multiple of its "
+                f"{self.num_heads} heads, got {self.embedding_size}."
             )
 
 
@@ -74,7 +74,8 @@ class TransformerSeq2Seq(PairModel):
     def __init__(self, config: TransformerSeq2SeqConfig) -> None:
         super().__init__()
         size, count = config.embedding_size, config.num_layers
-        self._build_tokens(config, size, size)
+        self._build_embeddings(config, size)
+        self._build_readout(size)
         for table in {self.embedding, self._target_table}:
             nn.init.normal_(cast(nn.Embedding, table).weight, std=size**-0.5)
         self.dropout = nn.Dropout(config.dropout)
