@@ -135,7 +135,7 @@ def test_a_visited_book_is_read_and_played_without_a_connection(
     player.get_by_role("button", name="Play").click()
     player.locator("[data-control=play][aria-pressed=true]").wait_for()
     page.locator(".player.is-playing").wait_for()
-    page.wait_for_function("document.querySelector('.is-sounding') !== null")
+    page.locator(".is-sounding").first.wait_for(state="attached")
     page.goto("/books/1/print")
     page.wait_for_selector("html[data-drawn]", state="attached")
     page.goto("/books/77")
