@@ -169,7 +169,8 @@ def write_table(folder: Path) -> None:
         "# Translation: LSTM, convolutions and transformer",
         "",
         "German to English on Multi30k (29,000 pairs of training, test 2016), one vocabulary of",
-        "6,000 subwords. Means over seeds, in brackets the lowest and the highest. Scores by sacrebleu:",
+        "6,000 subwords. Means over seeds, in brackets the lowest and the highest. Scores by",
+        "sacrebleu:",
         *(f"`{one}`." for one in first["signatures"]),
         "",
         *_tabulate(
