@@ -12,6 +12,7 @@ from typing import NamedTuple
 import typer
 
 from sluice.cli.errors import fail
+from sluice.cli.pair_flags import PAIR_FLAGS, PAIR_MODEL_FLAGS
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 
 
@@ -34,7 +35,17 @@ _TEXT_LABELS = (
     "cell",
     "sparse_embeddings",
 )
-_PAIRS = ("kind", "encoding", "columns", "target_file", "tokenize", "cell", "sparse_embeddings")
+_PAIRS = (
+    "kind",
+    "encoding",
+    "columns",
+    "target_file",
+    "tokenize",
+    "cell",
+    "sparse_embeddings",
+    *PAIR_FLAGS,
+    *PAIR_MODEL_FLAGS,
+)
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 

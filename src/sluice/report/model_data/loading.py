@@ -14,7 +14,7 @@ from sluice.report.model_data.translation_data import build_translations, load_p
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.data.readers.pair_texts import PairTexts
 from sluice.sequence.model_series import describe_table, get_load_options
-from sluice.sequence.models import ChoraleModel, LanguageModel, Seq2Seq
+from sluice.sequence.models import ChoraleModel, LanguageModel, PairModel
 
 
 def load_model_data(
@@ -53,7 +53,7 @@ def load_model_data(
     if reads_tokens(checkpoint):
         load = (
             load_pair_texts
-            if isinstance(model, Seq2Seq)
+            if isinstance(model, PairModel)
             else partial(load_labelled_texts, checkpoint)
         )
         texts = load(str(data), options)
@@ -78,7 +78,7 @@ def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, ob
 def _build_pairs(
     checkpoint: Checkpoint, texts: PairTexts, data: str, *, unknown_labels: bool = False
 ) -> ModelData:
-    if isinstance(checkpoint.model, Seq2Seq):
+    if isinstance(checkpoint.model, PairModel):
         return build_translations(checkpoint, texts, data)
     return build_labelled_texts(checkpoint, texts, data, unknown_labels=unknown_labels)
 
@@ -95,7 +95,7 @@ def describe_data(checkpoint: Checkpoint) -> str:
         return "a file or folder like those it was trained on: text, ABC or MIDI"
     if isinstance(model, ChoraleModel):
         return "piano rolls in JSON"
-    if isinstance(model, Seq2Seq):
+    if isinstance(model, PairModel):
         return "lines of a source, a tab and a target"
     if reads_tokens(checkpoint):
         return "lines of a text, a tab and its label"
