@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from sluice.files import StrPath
+from sluice.files import StrPath, StrPaths
 from sluice.report.model_data.model_data import ModelData
 from sluice.report.model_data.translation_data import (
     encode_sources,
@@ -45,7 +44,7 @@ def load_labelled_texts(
     columns, encoding = options.get("columns"), options.get("encoding")
     header = {"yes": True, "no": False}.get(str(options.get("header")))
 
-    def read(files: Sequence[Path]) -> PairTexts:
+    def read(files: StrPaths) -> PairTexts:
         return read_label_texts(
             files,
             columns=columns if isinstance(columns, list | tuple) else None,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from sluice.files import StrPath
+from sluice.files import StrPath, StrPaths
 from sluice.report.model_data.model_data import ModelData, PairSequences
 from sluice.sequence import Checkpoint, DataError, Vocabulary
 from sluice.sequence.data.formats import list_files
@@ -33,7 +32,7 @@ def load_pair_texts(data: StrPath, options: Mapping[str, object]) -> PairTexts:
 
 
 def read_unpacked(
-    data: StrPath, read: Callable[[Sequence[Path]], PairTexts], *, strict: bool = True
+    data: StrPath, read: Callable[[StrPaths], PairTexts], *, strict: bool = True
 ) -> PairTexts:
     """The texts of a file or folder, in which some may be compressed.
 

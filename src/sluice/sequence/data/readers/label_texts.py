@@ -35,10 +35,11 @@ class LabelTexts(PairTexts):
         return any(one.target is not None for one in self.pairs)
 
 
-def are_whole_texts(files: Sequence[Path]) -> bool:
+def are_whole_texts(files: StrPaths) -> bool:
     """Whether each file is a text, and its folder the label: files of text in several folders."""
-    folders = {path.parent for path in files}
-    return len(folders) > 1 and not any(path.suffix.lower() in _TABLES for path in files)
+    paths = to_paths(files)
+    folders = {path.parent for path in paths}
+    return len(folders) > 1 and not any(path.suffix.lower() in _TABLES for path in paths)
 
 
 def read_label_texts(

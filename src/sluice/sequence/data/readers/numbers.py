@@ -17,6 +17,7 @@ import numpy as np
 
 from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.ragged import Array
+from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
@@ -307,6 +308,14 @@ def count_rounded(column: pa.Array, values: Array) -> int:
     elif not types.is_integer(cells.type):
         return 0
     return sum(int(float(cell)) != int(cell) for cell in cells.to_pylist())
+
+
+def describe_rounded(name: str, number: int) -> str:
+    """What a report says of a column with whole numbers that were rounded."""
+    return (
+        f"{name}: {pluralize(number, 'whole number')} beyond 2^53, rounded to 53 bits; "
+        "subtract a constant to keep all digits."
+    )
 
 
 def _write_plainly(cells: pa.Array, form: NumberFormat) -> pa.Array:

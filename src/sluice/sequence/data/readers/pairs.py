@@ -280,11 +280,12 @@ def _describe_repetition(pairs: Sequence[TextPair]) -> list[str]:
 
 
 def split_files(
-    named: Sequence[Path], files: Sequence[Path], pairs: Sequence[TextPair]
+    named: StrPaths, files: StrPaths, pairs: Sequence[TextPair]
 ) -> dict[str, list[int]]:
     """The split by the names of files, or of their folders, if it covers all files."""
+    paths = to_paths(files)
     parts = {
-        str(files[place]): part
+        str(paths[place]): part
         for part, places in split_from_names(named).items()
         for place in places
     }
