@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluice.files import StrPath
 from sluice.sequence.data.readers.csv_layout import CsvLayout, iterate_records
 from sluice.sequence.data.readers.encodings import open_text
 from sluice.sequence.data.readers.numbers import LARGEST_EXACT
@@ -29,8 +30,13 @@ BLOCK_BYTES = 1 << 23
 class CsvFile:
     """The rows of values in a CSV file, read as often as they are asked for."""
 
-    def __init__(self, path: Path, encoding: str, layout: CsvLayout, on_bytes: OnBytes) -> None:
-        self.path, self.encoding, self.layout, self.on_bytes = path, encoding, layout, on_bytes
+    def __init__(self, path: StrPath, encoding: str, layout: CsvLayout, on_bytes: OnBytes) -> None:
+        self.path, self.encoding, self.layout, self.on_bytes = (
+            Path(path),
+            encoding,
+            layout,
+            on_bytes,
+        )
         self.skipped = self.blank = 0
 
     def count_skipped(self) -> int:
