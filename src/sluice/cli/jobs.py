@@ -148,7 +148,10 @@ def _load_base(options: TrainOptions) -> Checkpoint:
 
 def _refuse_sizes(options: TrainOptions) -> None:
     """Refuse what --from decides."""
-    decided = ("hidden", "layers", "dropout", "cell", "horizon", "known", "quantiles", "tokenize")
+    decided = (
+        *("hidden", "layers", "dropout", "cell", "tokenize"),
+        *("horizon", "known", "quantiles", "lags"),
+    )
     given = [name for name in decided if getattr(options, name, None) is not None]
     if given:
         fail(f"--{given[0]} does not apply to --from, whose model keeps its own; leave it out")
@@ -256,6 +259,7 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
         "period": options.period,
         "quantiles": parse_quantiles(options.quantiles),
         "known": options.known,
+        "linear_lags": options.lags,
         "cell": options.cell,
         "hidden_size": options.hidden,
         "num_layers": options.layers,

@@ -23,7 +23,10 @@ class Usage(NamedTuple):
 
 
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
-_TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
+_TABLE = (
+    *_LABELS,
+    *("target", "horizon", "period", "quantiles", "known", "seq_len", "lags"),
+)
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
