@@ -150,11 +150,13 @@ def _refuse_sizes(options: TrainOptions) -> None:
     """Refuse what --from decides."""
     decided = (
         *("hidden", "layers", "dropout", "cell", "tokenize"),
-        *("horizon", "known", "quantiles", "lags"),
+        *("horizon", "known", "quantiles", "linear_lags"),
     )
     given = [name for name in decided if getattr(options, name, None) is not None]
     if given:
-        fail(f"--{given[0]} does not apply to --from, whose model keeps its own; leave it out")
+        fail(
+            f"--{given[0].replace('_', '-')} does not apply to --from, whose model keeps its own; leave it out"
+        )
 
 
 def load_base(options: TrainOptions) -> Checkpoint | None:
@@ -259,7 +261,7 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
         "period": options.period,
         "quantiles": parse_quantiles(options.quantiles),
         "known": options.known,
-        "linear_lags": options.lags,
+        "linear_lags": options.linear_lags,
         "cell": options.cell,
         "hidden_size": options.hidden,
         "num_layers": options.layers,

@@ -12,7 +12,6 @@ _OPTIONS = {
     "batch_size": "batch",
     "max_length": "length",
     "num_beams": "beam",
-    "linear_lags": "lags",
     "names": "only",
 }
 """Where a command's parameter has another name than the library's argument."""

@@ -152,7 +152,7 @@ class TrainOptions:
             rich_help_panel=_TABLE,
         ),
     ] = None
-    lags: Annotated[
+    linear_lags: Annotated[
         int | None,
         typer.Option(
             min=0,

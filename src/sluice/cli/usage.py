@@ -25,7 +25,7 @@ class Usage(NamedTuple):
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
 _TABLE = (
     *_LABELS,
-    *("target", "horizon", "period", "quantiles", "known", "seq_len", "lags"),
+    *("target", "horizon", "period", "quantiles", "known", "seq_len", "linear_lags"),
 )
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
