@@ -155,7 +155,8 @@ def _refuse_sizes(options: TrainOptions) -> None:
     given = [name for name in decided if getattr(options, name, None) is not None]
     if given:
         fail(
-            f"--{given[0].replace('_', '-')} does not apply to --from, whose model keeps its own; leave it out"
+            f"--{given[0].replace('_', '-')} does not apply to --from, whose model keeps its own; "
+            "leave it out"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from sluice.sequence.models.base import (
 )
 from sluice.sequence.models.change_scale import RunningMoments, fit_changes
 from sluice.sequence.models.filling import forward_fill
+from sluice.sequence.models.forecast_outputs import ForecasterState, ForecastOutputs
 from sluice.sequence.models.forecaster_config import ForecasterConfig
 from sluice.sequence.models.linear_part import LinearPart, invert_order
 from sluice.sequence.models.look_ahead import append_known_ahead
@@ -29,30 +30,6 @@ from sluice.sequence.models.quantiles import (
 
 _FEWEST_FOR_A_STEP = 40
 """Values of a step ahead that are enough to calibrate its intervals alone."""
-ForecasterState = tuple[ModelState, Tensor] | tuple[ModelState, Tensor, Tensor]
-"""The layers' state, the last known value of each column (batch, columns), normalised, and, with
-a linear part, the values before (lags - 1, batch, features)."""
-
-
-class _Outputs(NamedTuple):
-    """A readout's outputs (..., quantiles or 1), and the unit of each: origin + scale × output.
-
-    `complete` says at which steps the linear part has all that it reads; None without one.
-    """
-
-    outputs: Tensor
-    origin: Tensor
-    scale: Tensor
-    complete: Tensor | None
-    state: ForecasterState
-
-    def to_units(self, outputs: Tensor, like: Tensor) -> Tensor:
-        """(..., quantiles) in the units and dtype of the values."""
-        return (self.origin[..., None] + outputs.double() * self.scale[:, None]).to(like.dtype)
-
-    def normalise(self, truth: Tensor) -> Tensor:
-        """Targets as the outputs give them; differences are taken in float64."""
-        return ((truth.double() - self.origin) / self.scale).to(self.outputs.dtype)
 
 
 class Forecaster(SequenceModel):
@@ -360,7 +337,7 @@ class Forecaster(SequenceModel):
         resets: Tensor | None,
         *,
         in_training: bool = False,
-    ) -> _Outputs:
+    ) -> ForecastOutputs:
         config, columns = self.config, list(self.config.input_columns)
         if values.shape[-1] != len(columns):
             raise SequenceError(
@@ -384,12 +361,12 @@ class Forecaster(SequenceModel):
         outputs = self.readout(self.dropout(hidden)).unflatten(-1, (len(config.output_columns), -1))
         origin, scale = self._find_units(filled)
         if self.linear is None:
-            return _Outputs(outputs, origin, scale, None, (layers, after))
+            return ForecastOutputs(outputs, origin, scale, None, (layers, after))
         rows = self.linear.describe(filled, past, lengths, resets)
         origin = (
             origin + self.linear(rows, in_training) * self.deviation[list(config.output_columns)]
         )
-        return _Outputs(outputs, origin, scale, rows.complete, (layers, after, rows.before))
+        return ForecastOutputs(outputs, origin, scale, rows.complete, (layers, after, rows.before))
 
     def _scale_changes(self, filled: Tensor, last: Tensor | None, resets: Tensor | None) -> Tensor:
         """The change since the step before in deviations; 0 where nothing is before."""
