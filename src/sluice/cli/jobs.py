@@ -143,6 +143,7 @@ def _refuse_sizes(options: TrainOptions) -> None:
     """Refuse what --from decides."""
     decided = (
         *("hidden", "layers", "dropout", "cell", "horizon", "known", "quantiles", "tokenize"),
+        "linear_lags",
         *("vocabulary_size", "joint_vocabulary", *PAIR_MODEL_FLAGS),
     )
     given = [name for name in decided if getattr(options, name, None) is not None]
@@ -256,6 +257,7 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
         "period": options.period,
         "quantiles": parse_quantiles(options.quantiles),
         "known": options.known,
+        "linear_lags": options.linear_lags,
         "cell": options.cell,
         "hidden_size": options.hidden,
         "num_layers": options.layers,

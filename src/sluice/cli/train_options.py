@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -157,6 +158,16 @@ class TrainOptions:
         typer.Option(
             help="Column whose values are known for the steps to forecast, such as a price or a "
             "weather forecast; repeatable.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None
+    linear_lags: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Values that the linear part of a forecast reads, whose error the network learns; "
+            "default two periods, at least 24, as far as a window and the rows allow it; 0 for no "
+            "linear part.",
             rich_help_panel=_TABLE,
         ),
     ] = None
@@ -316,6 +327,8 @@ class TrainOptions:
         self.require_one_budget()
         usual = defaults or TrainingConfig(seconds=1.0)
         minutes = self.minutes
+        if minutes is not None and not 0 < minutes < math.inf:
+            fail(f"--minutes must be above 0, got {minutes:g}")
         if self.epochs is None and self.steps is None and minutes is None:
             minutes = 2.0
         save_seconds, save_steps = _parse_interval(self.checkpoint_every)

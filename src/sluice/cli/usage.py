@@ -24,7 +24,10 @@ class Usage(NamedTuple):
 
 
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
-_TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
+_TABLE = (
+    *_LABELS,
+    *("target", "horizon", "period", "quantiles", "known", "seq_len", "linear_lags"),
+)
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _TEXT_LABELS = (
     "kind",

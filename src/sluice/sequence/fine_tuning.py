@@ -55,7 +55,7 @@ def make_fine_tuning_task(
     base: Checkpoint,
     *,
     batch_size: int = 32,
-    seq_len: int = 100,
+    seq_len: int | None = None,
     period: int | None = None,
     validation: float = 0.1,
     seed: int = 0,
