@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sluice.cli import table_flags
+from sluice.cli import pair_flags, table_flags
 from sluice.cli.completion import complete_cell, complete_data
 from sluice.cli.errors import fail
 from sluice.cli.options import Threads, Tokenization, TrainingPrecision, value_or
@@ -31,9 +32,9 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="What to train on: a file or folder (text, pairs of texts, ABC, MIDI, piano rolls "
-            "in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' "
-            "for the default folk tunes.",
+            help="What to train on: a file or folder (text, pairs of texts, texts with labels, "
+            "ABC, MIDI, piano rolls in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for "
+            "standard input, or 'tunes' for the default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -57,8 +58,8 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, pairs, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
-            "default: recognised from the file.",
+            help="Format: text, pairs, labels (texts with labels), abc, midi, chorales, csv, "
+            "parquet, jsonl or spreadsheet; default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -80,8 +81,17 @@ class TrainOptions:
     columns: Annotated[
         str | None,
         typer.Option(
-            metavar="N,N",
-            help="Columns of source and target, from 1, where lines of pairs have more than two.",
+            metavar="A,B",
+            help="Columns of source and target, or of text and label, from 1; of text and label "
+            "by name too, as review,sentiment.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    target_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with the target of each line of DATA, for pairs in two files.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -151,6 +161,16 @@ class TrainOptions:
             rich_help_panel=_TABLE,
         ),
     ] = None
+    linear_lags: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Values that the linear part of a forecast reads, whose error the network learns; "
+            "default two periods, at least 24, as far as a window and the rows allow it; 0 for no "
+            "linear part.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None
     delimiter: table_flags.Delimiter = None
     decimal: table_flags.Decimal = None
     thousands: table_flags.Thousands = None
@@ -163,6 +183,12 @@ class TrainOptions:
     time_format: table_flags.TimeFormat = None
     no_time: table_flags.NoTime = None
     regular: table_flags.Regular = None
+    vocabulary_size: pair_flags.VocabularySize = None
+    joint_vocabulary: pair_flags.JointVocabulary = None
+    group_by: pair_flags.GroupBy = None
+    architecture: pair_flags.ModelArchitecture = None
+    input_feeding: pair_flags.InputFeeding = None
+    label_smoothing: pair_flags.LabelSmoothing = None
     cell: Annotated[
         str | None,
         typer.Option(
@@ -301,6 +327,8 @@ class TrainOptions:
         self.require_one_budget()
         usual = defaults or TrainingConfig(seconds=1.0)
         minutes = self.minutes
+        if minutes is not None and not 0 < minutes < math.inf:
+            fail(f"--minutes must be above 0, got {minutes:g}")
         if self.epochs is None and self.steps is None and minutes is None:
             minutes = 2.0
         save_seconds, save_steps = _parse_interval(self.checkpoint_every)

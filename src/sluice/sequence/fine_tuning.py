@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from sluice.files import StrPath
+from sluice.nn.stack import RecurrentStack
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.feature_statistics import FeatureStatistics
-from sluice.sequence.data.formats import find_format, get_formats
+from sluice.sequence.data.formats import AnyData, find_format, get_formats
+from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
@@ -22,11 +24,12 @@ from sluice.sequence.models import (
     Classifier,
     Forecaster,
     LanguageModel,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
 )
-from sluice.sequence.models.shape import SequenceModelConfig
+from sluice.sequence.models.shape import ModelConfig
+from sluice.sequence.pair_architectures import find_architecture
 from sluice.sequence.task import Task, make_task
 from sluice.sequence.vocabulary import END, Vocabulary
 
@@ -48,11 +51,11 @@ _READOUT = ("readout.weight", "readout.bias")
 
 
 def make_fine_tuning_task(
-    data: Tokens | Series | Pairs,
+    data: AnyData,
     base: Checkpoint,
     *,
     batch_size: int = 32,
-    seq_len: int = 100,
+    seq_len: int | None = None,
     period: int | None = None,
     validation: float = 0.1,
     seed: int = 0,
@@ -85,6 +88,8 @@ def make_fine_tuning_task(
     options = {k: v for k, v in asdict(base.model.config).items() if k not in _OF_THE_DATA}
     if "known" in options:
         options["known"] = tuple(base.columns[place] for place in options["known"])
+    if isinstance(base.model, PairModel):
+        options["architecture"] = find_architecture(base.model)
     if isinstance(data, Series) and base.columns and data.features != base.columns:
         raise CheckpointError(
             f"The model reads the columns {', '.join(base.columns)}, but the data have "
@@ -118,13 +123,15 @@ def make_fine_tuning_task(
     )
 
 
-def _require_kind(data: Tokens | Series | Pairs, base: Checkpoint) -> None:
+def _require_kind(data: AnyData, base: Checkpoint) -> None:
     """Refuse data of another kind than the model's."""
     kinds: tuple[type[SequenceModel], ...] = (Forecaster,)
     if isinstance(data, Tokens):
         kinds = (LanguageModel,)
     elif isinstance(data, Pairs):
-        kinds = (Seq2Seq,)
+        kinds = (PairModel,)
+    elif isinstance(data, LabelledTexts):
+        kinds = (Classifier,)
     elif data.multi_hot:
         kinds = (ChoraleModel,)
     elif data.labels is not None:
@@ -213,7 +220,8 @@ def adapt_model(base: Checkpoint, untrained: Checkpoint) -> Checkpoint:
     _require_same_model(config, untrained)
     grown = of(config)
     grown.load_state_dict(weights)
-    grown.layers.precision = model.layers.precision
+    if isinstance(getattr(model, "layers", None), RecurrentStack):
+        grown.layers.precision = model.layers.precision
     return replace(
         base,
         model=grown.to(next(model.parameters())).train(model.training),
@@ -269,7 +277,7 @@ def _select_rows(weight: Tensor, places: Sequence[int | None], special: int) -> 
     return torch.stack([mean if place is None else weight[place] for place in places])
 
 
-def _require_same_model(config: SequenceModelConfig, untrained: Checkpoint) -> None:
+def _require_same_model(config: ModelConfig, untrained: Checkpoint) -> None:
     for name in ("features", "targets", "horizon"):
         had, needed = (getattr(one, name, None) for one in (config, untrained.model.config))
         if name == "targets" and had and needed:

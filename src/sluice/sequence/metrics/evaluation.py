@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
+from sluice.sequence.data.ragged import Array
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.metrics.forecasts import ForecastMetrics
 from sluice.sequence.metrics.labels import LabelMetrics
@@ -21,7 +22,7 @@ from sluice.sequence.models import (
     Classifier,
     Forecaster,
     LanguageModel,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
 )
@@ -36,15 +37,16 @@ def evaluate(
     characters: int | None = None,
     period: int | None = None,
     training: BatchSource | None = None,
+    before: Sequence[Array] | None = None,
     labels: Sequence[str] = (),
     class_counts: Sequence[int] = (),
 ) -> Metrics:
     """The metrics of a model over a source's epoch 0, in evaluation mode.
 
     =============================  =========================================================
-    `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
+    `LanguageModel`, `PairModel`   nats per token, perplexity (its exponential), and bits per
                                    character where `characters` is given
-    `Seq2Seq`                      also token accuracy: how often the most likely token is the
+    `PairModel`                    also token accuracy: how often the most likely token is the
                                    target's, given the target's tokens before it
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
                                    nats per label, Brier score (Brier 1950: the squared
@@ -62,8 +64,8 @@ def evaluate(
     and, with `training`, a linear model of the last values; their intervals are quantiles of their
     errors on `training`. CRPS is the continuous ranked probability score (Gneiting & Raftery 2007),
     from quantiles. MASE is the absolute error divided by that of the naive forecast (the last
-    value; with `period` the value a season before) on `training`, or on `source` if that is None,
-    for each feature (Hyndman & Koehler 2006).
+    value; with `period` the value a season before) on `before`, else on `training`, else on
+    `source`, for each feature (Hyndman & Koehler 2006).
 
     Args:
         model: a model of `sluice.sequence.models`, on any device.
@@ -71,6 +73,7 @@ def evaluate(
         characters: the number of characters in the source's tokens.
         period: the length of a season in steps, for forecasts.
         training: the data that a `Forecaster` was trained on.
+        before: the targets of the rows before those of `source`, (rows, targets) of each series.
         labels: the names of the classes.
         class_counts: how often each class occurs in the training data, for the baselines; default
             in `source`.
@@ -87,7 +90,9 @@ def evaluate(
     """
     if period is not None and period < 1:
         raise SequenceError(f"period must be at least 1 step, got {period}.")
-    measure = _make_accumulator(model, source, characters, period, training, labels, class_counts)
+    measure = _make_accumulator(
+        model, source, characters, period, training, before, labels, class_counts
+    )
     device = next(model.parameters()).device
     state: ModelState = None
     with evaluation_mode(model):
@@ -113,19 +118,20 @@ def _make_accumulator(
     characters: int | None,
     period: int | None,
     training: BatchSource | None,
+    before: Sequence[Array] | None,
     labels: Sequence[str],
     class_counts: Sequence[int],
 ) -> _MetricAccumulator:
     if isinstance(model, LanguageModel):  # PADDING and START are never predicted
         ngrams = NgramBaselines(max(1, model.config.vocabulary_size - 2))
         return _TokenMetrics(model, characters, ngrams)
-    if isinstance(model, Seq2Seq):
+    if isinstance(model, PairModel):
         return _PairMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
         return LabelMetrics(model, names, class_counts)
     if isinstance(model, Forecaster):
-        return ForecastMetrics(model, source, period, training)
+        return ForecastMetrics(model, source, period, training, before)
     if isinstance(model, ChoraleModel):
         return _ChordMetrics(model)
     raise SequenceError(

@@ -13,6 +13,7 @@ from sluice.cells.from_text import TracedCell
 from sluice.cells.registry import list_cells
 from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
+from sluice.option_names import name_argument
 from sluice.sequence.errors import SequenceError
 
 _TORCH: dict[str, Callable[..., RecurrentStack]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
@@ -20,7 +21,12 @@ _RATES = ("dropout", "embedding_dropout", "output_dropout", "recurrent_dropout")
 
 
 @dataclass(frozen=True)
-class SequenceModelConfig:
+class ModelConfig:
+    """The base of all models' configurations, which adds nothing."""
+
+
+@dataclass(frozen=True)
+class SequenceModelConfig(ModelConfig):
     """The recurrent layers of a model, its embedding and its dropout.
 
     Attributes:
@@ -70,10 +76,7 @@ class SequenceModelConfig:
         if isinstance(self.zoneout, Mapping):
             object.__setattr__(self, "zoneout", dict(self.zoneout))
         require_sizes(self, hidden_size=1, num_layers=1, embedding_size=0, projection_size=0)
-        for name in _RATES:
-            rate = getattr(self, name)
-            if not (name == "output_dropout" and rate is None):
-                _require_rate(name, rate)
+        require_rates(self, *_RATES)
         _build_cell(self)
 
     @property
@@ -101,7 +104,9 @@ def require_sizes(config: object, **least: int) -> None:
     for name, smallest in least.items():
         size = getattr(config, name)
         if not isinstance(size, int) or isinstance(size, bool) or size < smallest:
-            raise SequenceError(f"{name} must be an integer of at least {smallest}, got {size!r}.")
+            raise SequenceError(
+                f"{name_argument(name)} must be an integer of at least {smallest}, got {size!r}."
+            )
 
 
 def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack:
@@ -130,9 +135,17 @@ def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack
         raise SequenceError(f"The sizes do not fit the cell: {error}.") from None
 
 
+def require_rates(config: object, *names: str) -> None:
+    """Raise SequenceError if a field is outside [0, 1); None is right where it is a default."""
+    for name in names:
+        rate = getattr(config, name)
+        if not (name == "output_dropout" and rate is None):
+            _require_rate(name, rate)
+
+
 def _require_rate(name: str, rate: object) -> None:
     if not isinstance(rate, int | float) or not 0 <= rate < 1:
-        raise SequenceError(f"{name} must be in [0, 1), got {rate!r}.")
+        raise SequenceError(f"{name_argument(name)} must be in [0, 1), got {rate!r}.")
 
 
 def _build_cell(config: SequenceModelConfig) -> Cell:
@@ -178,6 +191,7 @@ def _find_cell(name: str, normed: bool) -> Cell:
         cell = kinds[name.lower()]()
     else:
         raise SequenceError(
-            f"cell must be one of {', '.join(kinds)}, or a Cell of your own, got {name!r}."
+            f"{name_argument('cell')} must be one of {', '.join(kinds)}, or a Cell of your own, "
+            f"got {name!r}."
         )
     return layer_norm(cell) if normed else cell
