@@ -1,6 +1,8 @@
 """Models of sequences: modules with a small configuration and recurrent layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
+from sluice.sequence.models.biaxial import BiaxialConfig as BiaxialConfig
+from sluice.sequence.models.biaxial import BiaxialModel as BiaxialModel
 from sluice.sequence.models.chorale import ChoraleConfig as ChoraleConfig
 from sluice.sequence.models.chorale import ChoraleModel as ChoraleModel
 from sluice.sequence.models.forecaster import Forecaster as Forecaster
@@ -17,6 +19,6 @@ from sluice.sequence.models.seq2seq_decoding import decode as decode
 
 KINDS: dict[str, type[SequenceModel]] = {
     kind.__name__: kind
-    for kind in (LanguageModel, Classifier, Tagger, Forecaster, ChoraleModel, Seq2Seq)
+    for kind in (LanguageModel, Classifier, Tagger, Forecaster, ChoraleModel, BiaxialModel, Seq2Seq)
 }
 """The models by the names in checkpoint files."""
