@@ -73,7 +73,7 @@ class NoteSampler:
             clock: (width,), where the next step is.
 
         Returns:
-            (pieces, notes, features), for `draw` and `compute_masses`.
+            (pieces, notes, features), for `draw` and `compute_logits`.
         """
         with evaluation_mode(self.model):
             dtype = self.model.decisions.dtype
@@ -116,23 +116,13 @@ class NoteSampler:
             raise SequenceError(NAN_MESSAGE)
         return drawn.T.contiguous()
 
-    def compute_masses(self, hidden: Tensor, drawn: Tensor, allowed: Tensor) -> Tensor:
-        """The log-probability that a step is among those that were allowed, (pieces,), float64.
-
-        It is the sum over the notes of ln P(what the note may be | the notes below it): by it a
-        sample that was drawn under `allowed` is weighted to become one of the model's, given that
-        (importance sampling, Doucet, de Freitas & Gordon 2001).
+    def compute_logits(self, hidden: Tensor, drawn: Tensor) -> Tensor:
+        """The logits of a step that is known, (pieces, notes, states).
 
         Args:
-            hidden, allowed: as for `draw`.
-            drawn: what it returned.
+            hidden: what `read` returned.
+            drawn: the step, (pieces, notes), int64.
         """
-        logits = self.compute_logits(hidden, drawn).double()
-        blocked = logits.masked_fill(~allowed.movedim(1, 0), -torch.inf)
-        return (blocked.logsumexp(dim=-1) - logits.logsumexp(dim=-1)).sum(dim=-1)
-
-    def compute_logits(self, hidden: Tensor, drawn: Tensor) -> Tensor:
-        """The logits of a step that is known, (pieces, notes, states); arguments as above."""
         model = self.model
         with evaluation_mode(model):
             below = torch.nn.functional.pad(drawn, (1, 0))[:, :-1]
@@ -166,3 +156,18 @@ class NoteSampler:
                 below = torch.minimum(reached.long().sum(dim=-1), last)
                 drawn.append(below)
         return torch.stack(drawn, dim=1)
+
+
+def compute_masses(logits: Tensor, allowed: Tensor) -> Tensor:
+    """The log-probability that a step is among those that were allowed, (pieces,), float64.
+
+    It is the sum over the notes of ln P(what the note may be | the notes below it). By it a step
+    that was drawn under `allowed` is weighted, to be one of the model's given what is allowed.
+
+    Args:
+        logits: of the step that was drawn, as `NoteSampler.compute_logits` returns them.
+        allowed: as for `NoteSampler.draw`.
+    """
+    logits = logits.double()
+    within = logits.masked_fill(~allowed.movedim(1, 0), -torch.inf)
+    return (within.logsumexp(dim=-1) - logits.logsumexp(dim=-1)).sum(dim=-1)
