@@ -97,7 +97,9 @@ def split_chorales(
     rolls = collection.rolls
     if collection.predefined_split:
         parts: Mapping[str, Sequence[int]] = collection.predefined_split
-        chosen = [parts.get(name, ()) for name in ("train", "validation", "test")]
+        chosen: Sequence[Sequence[int]] = [
+            parts.get(name, ()) for name in ("train", "validation", "test")
+        ]
     else:
         chosen = _draw_parts([_name_melody(roll) for roll in rolls], validation, test, seed)
     if not all(chosen[:2]):

@@ -39,13 +39,13 @@ class Key(NamedTuple):
         """The letter and the accidental (1 sharp, -1 flat) of a pitch.
 
         Of the names of a note the one is chosen that lies nearest to the key on the line of
-        fifths, from four below to seven above its major tonic, so that leading notes are sharp.
+        fifths, from three below to eight above its major tonic, so that leading notes are sharp.
 
         >>> Key(2, False).spell(66), Key(5, False).spell(70), Key(9, True).spell(68)
         (('F', 1), ('B', -1), ('G', 1))
         """
         place = (pitch * 7) % 12  # fifths above C
-        lowest = self.fifths - 4
+        lowest = self.fifths - 3
         place += -(-(lowest - place) // 12) * 12
         index = place + 1  # fifths above F
         return _LETTERS[index % 7], index // 7

@@ -19,7 +19,7 @@ States = NDArray[np.uint8]
 CLOCK_WIDTH = 11
 """The columns of `Roll.clock`."""
 _BEATS = 4
-_CLOSE = Fraction(4)
+_CLOSE = 4
 """Quarters before the end in which the clock says that a piece is ending."""
 
 
@@ -119,12 +119,10 @@ class Roll:
             column = self.states[:, pitch]
             before = np.concatenate(([SILENT], column[:-1]))
             starts = np.flatnonzero((column == STRUCK) | ((column == HELD) & (before == SILENT)))
-            for start in starts:
+            for start in starts.tolist():
                 later = np.flatnonzero(column[start + 1 :] != HELD)
                 end = start + 1 + (int(later[0]) if len(later) else len(column) - start - 1)
-                notes.append(
-                    Note(Fraction(int(start), self.grid), Fraction(end, self.grid), int(pitch))
-                )
+                notes.append(Note(Fraction(start, self.grid), Fraction(end, self.grid), int(pitch)))
         return sorted(notes)
 
 

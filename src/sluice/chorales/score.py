@@ -79,8 +79,9 @@ def to_musicxml(parts: Parts, title: str = "", tempo: float = 76.0) -> str:
                 meter = steps
             if number == 0 and place == 0:
                 _add_tempo(measure, tempo)
-            for piece in _cut_bar(parts, place, start, end):
-                _add_note(measure, piece, key, parts)
+            pieces = list(_cut_bar(parts, place, start, end))
+            for piece, beams in zip(pieces, _join_beams(pieces), strict=True):
+                _add_note(measure, piece, beams, key, parts)
             if number == len(bars) - 1:
                 line = SubElement(measure, "barline", location="right")
                 SubElement(line, "bar-style").text = "light-heavy"
@@ -207,14 +208,42 @@ def _add_attributes(measure: Element, voice: int, key: Key | None, steps: int, g
 
 
 def _add_tempo(measure: Element, tempo: float) -> None:
-    direction = SubElement(measure, "direction", placement="above")
-    metronome = SubElement(SubElement(direction, "direction-type"), "metronome")
-    SubElement(metronome, "beat-unit").text = "quarter"
-    SubElement(metronome, "per-minute").text = f"{tempo:g}"
-    SubElement(direction, "sound", tempo=f"{tempo:g}")
+    """What programs play by; Verovio's sign for it needs a font that pictures lack."""
+    SubElement(measure, "sound", tempo=f"{tempo:g}")
 
 
-def _add_note(measure: Element, piece: _Piece, key: Key, parts: Parts) -> None:
+def _join_beams(pieces: list[_Piece]) -> list[list[str]]:
+    """What each note's beams do, from the first: notes of one quarter share them."""
+    flags = [
+        0 if one.pitch is None or one.length >= 1 else 1 + (one.length < Fraction(1, 2))
+        for one in pieces
+    ]
+    quarters = [one.start // 1 for one in pieces]
+    found: list[list[str]] = [[] for _ in pieces]
+    for level in (1, 2):
+        for place, count in enumerate(flags):
+            if count < level:
+                continue
+            before, after = (
+                0 <= near < len(pieces) and quarters[near] == quarters[place] and flags[near] > 0
+                for near in (place - 1, place + 1)
+            )
+            joins = [
+                has and flags[near] >= level
+                for has, near in ((before, place - 1), (after, place + 1))
+            ]
+            if all(joins):
+                found[place].append("continue")
+            elif joins[0]:
+                found[place].append("end")
+            elif joins[1]:
+                found[place].append("begin")
+            elif level > 1 and (before or after):
+                found[place].append("backward hook" if before else "forward hook")
+    return found
+
+
+def _add_note(measure: Element, piece: _Piece, beams: list[str], key: Key, parts: Parts) -> None:
     grid = parts.roll.grid
     note = SubElement(measure, "note")
     if piece.pitch is None:
@@ -235,6 +264,8 @@ def _add_note(measure: Element, piece: _Piece, key: Key, parts: Parts) -> None:
         SubElement(note, "type").text = name
     for _ in range(dots):
         SubElement(note, "dot")
+    for number, does in enumerate(beams, 1):
+        SubElement(note, "beam", number=str(number)).text = does
     _add_notations(note, piece, parts)
 
 

@@ -27,6 +27,8 @@ DEFAULT_TEMPO = 76.0
 TICKS_PER_QUARTER = 480
 _STOPS = ((1.0, 1.0), (2.0, 0.55), (3.0, 0.12), (4.0, 0.3), (8.0, 0.08))
 """An organ's pipes to a key, by their octaves above the first: a principal, and softer ones."""
+_PIPE = (1.0, 0.32, 0.14, 0.05)
+"""The partials of a pipe."""
 _VOWEL = ((700, 110, 1.0), (1150, 130, 0.5), (2900, 250, 0.2), (3700, 350, 0.1))
 """The resonances of "ah": middle and half width in hertz, and how strong (Fant 1960)."""
 _HALT = 1.6
@@ -42,18 +44,19 @@ def synthesise_organ(pitch: int, seconds: float) -> Samples:
     hertz, release = to_hertz(pitch), 0.09
     time = np.arange(round((seconds + release) * SAMPLE_RATE)) / SAMPLE_RATE
     tone = np.zeros(len(time))
+    levels: dict[float, float] = {}
     for octave, level in _STOPS:
-        for number, part in enumerate((1.0, 0.32, 0.14, 0.05), 1):
-            frequency = hertz * octave * number
-            if frequency < _MAX_HERTZ:
-                phase = 2 * np.pi * frequency * time
-                tone += level * part * np.sin(phase) * fade_in(time, 0.03 + 0.01 / octave)
-    return tone * fade_out(time, seconds, release)
+        for number, part in enumerate(_PIPE, 1):
+            levels[octave * number] = levels.get(octave * number, 0.0) + level * part
+    for multiple, level in levels.items():
+        if hertz * multiple < _MAX_HERTZ:
+            tone += level * np.sin(2 * np.pi * hertz * multiple * time)
+    return tone * fade_in(time, 0.035) * fade_out(time, seconds, release)
 
 
 @lru_cache(maxsize=512)
 def synthesise_choir(pitch: int, seconds: float) -> Samples:
-    """One note of a few singers on "ah", each a little out of tune and with a vibrato of their own."""
+    """One note of three singers on "ah", each a little out of tune, with a vibrato."""
     hertz, release = to_hertz(pitch), 0.16
     time = np.arange(round((seconds + release) * SAMPLE_RATE)) / SAMPLE_RATE
     tone = np.zeros(len(time))

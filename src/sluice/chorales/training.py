@@ -47,7 +47,7 @@ def make_training_config(
         SequenceError: a budget that is missing or not positive.
     """
     return TrainingConfig(
-        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.008, validations=8
+        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.006, validations=8
     )
 
 

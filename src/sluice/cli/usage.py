@@ -27,7 +27,9 @@ _TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_le
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
-_NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
+_SHOWN_TUNE = ("chords", "swing", "precision")
+_NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form", *_SHOWN_TUNE)
+_NEW_CHORALE = ("voices", "meter", "phrases")
 
 FORMATS = {
     "tunes": Usage("tunes, which an LSTM learns", ("corpus", "sparse_embeddings")),
@@ -51,6 +53,7 @@ TASKS = {
     ),
     "pairs": FORMATS["pairs"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
+    "voices": Usage("chorales, which a biaxial network learns", ("corpus", "seq_len", "cell")),
     "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(
         "a table with labels of long series",
@@ -70,9 +73,11 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     },
     "compose": {
         "new": Usage("a new tune", _NEW_TUNE),
-        "continue": Usage("--continue"),
-        "fill": Usage("--fill"),
-        "vary": Usage("--vary", ("strength",)),
+        "continue": Usage("--continue", ("resume", *_SHOWN_TUNE)),
+        "fill": Usage("--fill", ("fill", *_SHOWN_TUNE)),
+        "vary": Usage("--vary", ("vary", "strength", *_SHOWN_TUNE)),
+        "voices": Usage("--voices", (*_NEW_CHORALE, "resume")),
+        "harmonise": Usage("--harmonise", ("voices", "harmonise")),
     },
     "show": {
         "typeset": Usage("typeset equations", ("out", "theme")),

@@ -51,7 +51,7 @@ def make_fine_tuning_task(
     data: Tokens | Series | Pairs,
     base: Checkpoint,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seq_len: int = 100,
     period: int | None = None,
     validation: float = 0.1,
