@@ -113,7 +113,7 @@ def test_files_hold_the_piece(composer: Composer, tmp_path: Path) -> None:
 
 def test_windows_hold_every_step_once_an_epoch_and_keys_differ() -> None:
     roll = _make_melody()
-    source = RollBatches([roll], 55, 84, 3, seed=1, steps=10, transposes=True)
+    source = RollBatches([roll], 55, 84, 4, seed=1, steps=10, transposes=True)
     firsts = set()
     for epoch in range(4):
         (batch,) = source.batches(epoch)

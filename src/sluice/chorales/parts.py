@@ -32,7 +32,7 @@ VOICES = (
 """From the highest; the ranges are those of Bach's chorales."""
 _LEAP, _STRAIN, _CROSSING, _UNISON, _REST, _BROKEN = 1.0, 2.0, 4.0, 3.0, 12.0, 60.0
 """Costs: of a semitone's motion, of a semitone out of range or across, of two voices on one note,
-of a silent voice, of a held note that another voice takes over."""
+of a silent voice, of a held note that another voice takes over or joins."""
 _SILENT_VOICE = -1
 
 
@@ -157,5 +157,5 @@ def _cost_motion(
     for pitch in held:  # one of the voices that sang it goes on
         kept = ((old == pitch) & (new == pitch)).any(axis=-1)
         taken = ((old != pitch) & (new == pitch)).any(axis=-1)
-        cost = cost + _BROKEN * ~kept + _UNISON * taken
+        cost = cost + _BROKEN * ~kept + _BROKEN * taken
     return np.asarray(cost, np.float64)
