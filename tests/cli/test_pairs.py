@@ -112,3 +112,50 @@ def test_options_that_pairs_cannot_use_are_refused(folder: Path) -> None:
     for option, value in (("--horizon", 3), ("--seq-len", 5), ("--bptt", 4)):
         refused = run("train", folder / "train.tsv", "--out", folder / "no", option, value)
         assert refused.exit_code == 2 and option in refused.stderr
+
+
+@pytest.mark.parametrize("architecture", ["recurrent", "convs2s", "transformer"])
+def test_every_architecture_is_trained_and_used(architecture: str, tmp_path: Path) -> None:
+    file = tmp_path / "words.tsv"
+    file.write_text("".join(f"{word} {word}\t{word[::-1]} b\n" for word in WORDS))
+    more = ["--input-feeding"] if architecture == "recurrent" else []
+    out = tmp_path / "out"
+    trained = run(
+        "train", file, "--out", out, "--steps", 4, "--hidden", 16, "--layers", 1,
+        "--architecture", architecture, "--tokenize", "subwords", "--joint-vocabulary",
+        "--vocabulary-size", 300, "--label-smoothing", 0.1, "--group-by", "source", *more,
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    model = out / "model.safetensors"
+    loaded = Checkpoint.load(model)
+    config = loaded.model.config
+    assert loaded.vocabulary == loaded.target_vocabulary
+    assert config.joint and config.tied and config.label_smoothing == 0.1
+    made = run("generate", model, "--input", "ab ab", "--beam", 2, "--length", 8)
+    assert made.exit_code == 0 and len(made.stdout.splitlines()) == 1
+    judged = run("evaluate", model, file, "--out", tmp_path / "scores.json")
+    assert judged.exit_code == 0, judged.output
+    scores = json.loads((tmp_path / "scores.json").read_text())["tables"]["scores"]
+    assert {"exact outputs", "chrF", "perplexity"} <= scores[0].keys()
+    again = run("train", file, "--from", model, "--steps", 2, "--out", tmp_path / "more")
+    assert again.exit_code == 0, again.output
+    assert type(Checkpoint.load(tmp_path / "more" / "model.safetensors").model) is type(
+        loaded.model
+    )
+    looked = run("look", model, file, "--out", tmp_path / "page.html")
+    if architecture == "recurrent":
+        assert looked.exit_code == 0, looked.output
+    else:
+        assert looked.exit_code != 0
+        assert "holds no recurrent layer" in looked.output.replace("\n", " ")
+
+
+def test_what_an_architecture_does_not_have_is_refused(folder: Path, tmp_path: Path) -> None:
+    file, out = folder / "train.tsv", tmp_path / "out"
+    refused = run("train", file, "--architecture", "convs2s", "--cell", "gru", "--out", out)
+    assert refused.exit_code
+    assert "--cell does not apply to the architecture convs2s" in refused.output.replace("\n", " ")
+    model = folder / "out" / "model.safetensors"
+    refused = run("train", file, "--from", model, "--input-feeding", "--out", out)
+    assert "--input-feeding does not apply to --from" in refused.output.replace("\n", " ")
+    assert not out.exists()

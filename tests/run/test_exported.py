@@ -67,6 +67,7 @@ for name, parameter in model.named_parameters():
 """)
 
 
+@pytest.mark.exhaustive
 def test_a_package_of_aotinductor_runs_the_kernels(tmp_path: Path) -> None:
     layer, program = export_layer()
     path = torch._inductor.aoti_compile_and_package(

@@ -22,12 +22,16 @@ from sluice.sequence.models import (
     ChoraleConfig,
     ChoraleModel,
     Classifier,
+    ConvSeq2Seq,
+    ConvSeq2SeqConfig,
     Forecaster,
     ForecasterConfig,
     LabelsConfig,
     Seq2Seq,
     Seq2SeqConfig,
     Tagger,
+    TransformerSeq2Seq,
+    TransformerSeq2SeqConfig,
 )
 
 VOCABULARY = Vocabulary(("a", "b", "c"))
@@ -196,6 +200,22 @@ EXAMPLES: dict[str, Any] = {
     "Seq2Seq": lambda: (
         Checkpoint(
             Seq2Seq(Seq2SeqConfig(6, 4, **sizes())),
+            VOCABULARY,
+            target_vocabulary=Vocabulary(("x",)),
+        ),
+        (tokens(4, 3), torch.full((3, 3), 3)),
+    ),
+    "ConvSeq2Seq": lambda: (
+        Checkpoint(
+            ConvSeq2Seq(ConvSeq2SeqConfig(6, 6, tied=True, joint=True, **sizes())),
+            VOCABULARY,
+            target_vocabulary=VOCABULARY,
+        ),
+        (tokens(4, 3), torch.full((3, 3), 3)),
+    ),
+    "TransformerSeq2Seq": lambda: (
+        Checkpoint(
+            TransformerSeq2Seq(TransformerSeq2SeqConfig(6, 4, embedding_size=8, num_layers=1)),
             VOCABULARY,
             target_vocabulary=Vocabulary(("x",)),
         ),

@@ -162,21 +162,25 @@ def generate(
 def _load_checkpoint(path: Path, precision: str, threads: int | None) -> Checkpoint:
     import torch
 
+    from sluice.nn.stack import RecurrentStack
     from sluice.run.kernels import extension
     from sluice.sequence import Checkpoint, CheckpointError, LanguageModel
-    from sluice.sequence.models import Seq2Seq
+    from sluice.sequence.models import PairModel
 
     if threads is not None:
         extension.set_num_threads(threads)
         torch.set_num_threads(threads)
     checkpoint = Checkpoint.load(path)
     model = checkpoint.model
-    if not isinstance(model, LanguageModel | Seq2Seq):
+    if not isinstance(model, LanguageModel | PairModel):
         raise CheckpointError(
-            f"{path} holds a {type(model).__name__}, expected a LanguageModel or a Seq2Seq; give "
-            "another file."
+            f"{path} holds a {type(model).__name__}, expected a LanguageModel or a model of pairs; "
+            "give another file."
         )
-    for layers in (model.layers, *([model.decoder] if isinstance(model, Seq2Seq) else [])):
+    recurrent = [module for module in model.modules() if isinstance(module, RecurrentStack)]
+    if not recurrent and precision != "float32":
+        fail(f"--precision is for recurrent layers, which {path} does not have; leave it out")
+    for layers in recurrent:
         layers.precision = precision
     return checkpoint
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from sluice.cli.chorale_job import build_chorale_job
 from sluice.cli.errors import fail
 from sluice.cli.options import value_or
+from sluice.cli.pair_flags import PAIR_FLAGS, PAIR_MODEL_FLAGS
 from sluice.cli.score_display import group_score_tables
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 from sluice.cli.train_options import TrainOptions, parse_quantiles
@@ -106,10 +107,14 @@ def _load_base(options: TrainOptions) -> Checkpoint:
 
 def _refuse_sizes(options: TrainOptions) -> None:
     """Refuse what --from decides."""
-    decided = ("hidden", "layers", "dropout", "cell", "horizon", "known", "quantiles", "tokenize")
+    decided = (
+        *("hidden", "layers", "dropout", "cell", "horizon", "known", "quantiles", "tokenize"),
+        *("vocabulary_size", "joint_vocabulary", *PAIR_MODEL_FLAGS),
+    )
     given = [name for name in decided if getattr(options, name, None) is not None]
     if given:
-        fail(f"--{given[0]} does not apply to --from, whose model keeps its own; leave it out")
+        name = given[0].replace("_", "-")
+        fail(f"--{name} does not apply to --from, whose model keeps its own; leave it out")
 
 
 def load_base(options: TrainOptions) -> Checkpoint | None:
@@ -222,7 +227,7 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
         "num_layers": options.layers,
         "dropout": options.dropout,
         "batch_size": options.batch,
-    }
+    } | {name: getattr(options, name) for name in PAIR_MODEL_FLAGS}
     return {name: value for name, value in asked.items() if value is not None}
 
 
@@ -247,7 +252,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         "id": options.id,
         "time": options.time,
         "label": options.label,
-    } | {name: getattr(options, name) for name in (*TABLE_FLAGS, *CSV_FLAGS, *SPREADSHEET_FLAGS)}
+    } | {name: getattr(options, name) for name in (*_READING, *PAIR_FLAGS)}
     if options.delimiter in ("tab", "\\t"):
         asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
@@ -257,6 +262,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         return sequence.load_data(options.data, **given, on_reading=show)
 
 
+_READING = (*TABLE_FLAGS, *CSV_FLAGS, *SPREADSHEET_FLAGS)
 _OUTPUTS = 3
 """Held-out sources whose outputs are shown after each validation."""
 _UNITS = {"chars": "characters", "words": "words", "subwords": "subwords"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sluice.cli import table_flags
+from sluice.cli import pair_flags, table_flags
 from sluice.cli.completion import complete_cell, complete_data
 from sluice.cli.errors import fail
 from sluice.cli.options import Threads, Tokenization, TrainingPrecision, value_or
@@ -164,6 +164,12 @@ class TrainOptions:
     time_format: table_flags.TimeFormat = None
     no_time: table_flags.NoTime = None
     regular: table_flags.Regular = None
+    vocabulary_size: pair_flags.VocabularySize = None
+    joint_vocabulary: pair_flags.JointVocabulary = None
+    group_by: pair_flags.GroupBy = None
+    architecture: pair_flags.ModelArchitecture = None
+    input_feeding: pair_flags.InputFeeding = None
+    label_smoothing: pair_flags.LabelSmoothing = None
     cell: Annotated[
         str | None,
         typer.Option(

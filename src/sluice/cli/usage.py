@@ -12,6 +12,7 @@ from typing import NamedTuple
 import typer
 
 from sluice.cli.errors import fail
+from sluice.cli.pair_flags import PAIR_FLAGS, PAIR_MODEL_FLAGS
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 
 
@@ -25,7 +26,16 @@ class Usage(NamedTuple):
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
 _TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
-_PAIRS = ("kind", "encoding", "columns", "tokenize", "cell", "sparse_embeddings")
+_PAIRS = (
+    "kind",
+    "encoding",
+    "columns",
+    "tokenize",
+    "cell",
+    "sparse_embeddings",
+    *PAIR_FLAGS,
+    *PAIR_MODEL_FLAGS,
+)
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _SHOWN_TUNE = ("chords", "swing", "precision")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form", *_SHOWN_TUNE)

@@ -91,12 +91,23 @@ class AdditiveAttention(nn.Module):
         self.query_map = nn.Linear(query, hidden, device=device, dtype=dtype)
         self.score = nn.Linear(hidden, 1, bias=False, device=device, dtype=dtype)
 
+    def map_memory(self, memory: Tensor) -> Tensor:
+        """The keys U m (steps, batch, hidden), to be computed once for several calls.
+
+        Args:
+            memory: (steps, batch, memory).
+        """
+        keys: Tensor = self.memory_map(memory)
+        return keys
+
     def forward(
         self,
         queries: Tensor,
         memory: Tensor,
         lengths: Lengths | None = None,
         mask: Tensor | None = None,
+        *,
+        keys: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Contexts (time, batch, memory) and weights (time, batch, steps).
 
@@ -106,11 +117,12 @@ class AdditiveAttention(nn.Module):
             lengths: The memory's steps without padding (batch,), a list, an array or a tensor of
                 integers; None if no step is padding.
             mask: Which steps are read (steps, batch), boolean, in addition.
+            keys: What `map_memory` made of the memory; None to compute it.
 
         The weights of a query sum to 1, or are 0 if its sequence has no step.
         """
         mask = combine_masks(memory, lengths, mask)
-        keys = self.memory_map(memory)
+        keys = self.map_memory(memory) if keys is None else keys
         return additive_attention(self.query_map(queries), keys, memory, self.score.weight[0], mask)
 
 

@@ -16,7 +16,7 @@ from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
     Forecaster,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
     decode,
@@ -34,7 +34,7 @@ _METRICS: dict[type[SequenceModel], str] = {
     Tagger: "accuracy",
     Forecaster: "MAE",
     ChoraleModel: "frame accuracy",
-    Seq2Seq: "exact outputs",
+    PairModel: "exact outputs",
 }
 
 
@@ -95,7 +95,7 @@ class HeldOutData:
         parts = sorted(self.parts, key=lambda part: part[2] - part[1])[-BATCH:]
         batch = self.data.make_batch(parts)
         steps = len(batch.inputs) if batch.lengths is None else int(batch.lengths.min())
-        if isinstance(model, Seq2Seq):
+        if isinstance(model, PairModel):
             model(batch.inputs[:steps], batch.targets[: int((batch.targets > 0).sum(0).min())])
         else:
             model(batch.inputs[:steps])
@@ -109,11 +109,11 @@ class HeldOutData:
         name = next((name for kind, name in _METRICS.items() if isinstance(model, kind)), None)
         if name is None:
             return None
-        if isinstance(model, Seq2Seq):
+        if isinstance(model, PairModel):
             return Quality(name, self._count_exact(model))
         return Quality(name, evaluate(model, self).by_method["model"][name])
 
-    def _count_exact(self, model: Seq2Seq) -> float:
+    def _count_exact(self, model: PairModel) -> float:
         right = 0
         places = self.parts[:: max(1, len(self.parts) // _DECODED)][:_DECODED]
         for first in range(0, len(places), BATCH):
@@ -158,7 +158,7 @@ def load_held_out(checkpoint: Checkpoint, path: StrPath, steps: int) -> HeldOutD
 
 def _cut(data: ModelData, model: SequenceModel) -> Iterator[tuple[int, int, int]]:
     """All sequences; streams, and long ones where outputs need nothing later, in parts."""
-    is_whole = isinstance(model, Classifier | Seq2Seq) or model.layers.bidirectional
+    is_whole = isinstance(model, Classifier | PairModel) or model.layers.bidirectional
     for index in range(len(data)):
         count = data.count_steps(index)
         in_parts = not is_whole and (data.is_stream or count > _LONG)

@@ -36,6 +36,8 @@ _OTHER_COMMANDS = {
     "Forecaster": "sluice forecast",
     "LanguageModel": "sluice generate",
     "Seq2Seq": "sluice generate",
+    "ConvSeq2Seq": "sluice generate",
+    "TransformerSeq2Seq": "sluice generate",
 }
 
 

@@ -19,7 +19,7 @@ from sluice.sequence.compression import StorageDtype, compress_weights, decompre
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.models import KINDS
 from sluice.sequence.models.base import SequenceModel
-from sluice.sequence.models.shape import SequenceModelConfig
+from sluice.sequence.models.shape import ModelConfig
 from sluice.sequence.vocabulary import Vocabulary
 from sluice.sequence.weights_bytes import encode_weights
 
@@ -223,14 +223,15 @@ def _parse_json(text: str, kind: type) -> Any:
 
 
 def _describe_weights(
-    of: type[SequenceModel], config: SequenceModelConfig, count: int
+    of: type[SequenceModel], config: ModelConfig, count: int
 ) -> dict[str, Tensor]:
     """The weights that a model of ``config`` has, without memory: sizes are not to be believed.
 
     ``count`` is how many weights there are: a layer without any is rare.
     """
-    if config.num_layers > max(count, _MOST_LAYERS_WITHOUT_WEIGHTS):
-        raise ValueError(f"{config.num_layers} layers cannot have {count} weights")
+    layers = getattr(config, "num_layers", 0)
+    if layers > max(count, _MOST_LAYERS_WITHOUT_WEIGHTS):
+        raise ValueError(f"{layers} layers cannot have {count} weights")
     with torch.device("meta"), _Unfilled():
         return of(config).state_dict()
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sluice.files import StrPath
+from sluice.nn.stack import RecurrentStack
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.formats import find_format, get_formats
@@ -22,11 +23,12 @@ from sluice.sequence.models import (
     Classifier,
     Forecaster,
     LanguageModel,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
 )
-from sluice.sequence.models.shape import SequenceModelConfig
+from sluice.sequence.models.shape import ModelConfig
+from sluice.sequence.pair_architectures import find_architecture
 from sluice.sequence.task import Task, make_task
 from sluice.sequence.vocabulary import END, Vocabulary
 
@@ -85,6 +87,8 @@ def make_fine_tuning_task(
     options = {k: v for k, v in asdict(base.model.config).items() if k not in _OF_THE_DATA}
     if "known" in options:
         options["known"] = tuple(base.columns[place] for place in options["known"])
+    if isinstance(base.model, PairModel):
+        options["architecture"] = find_architecture(base.model)
     if isinstance(data, Series) and base.columns and data.features != base.columns:
         raise CheckpointError(
             f"The model reads the columns {', '.join(base.columns)}, but the data have "
@@ -124,7 +128,7 @@ def _require_kind(data: Tokens | Series | Pairs, base: Checkpoint) -> None:
     if isinstance(data, Tokens):
         kinds = (LanguageModel,)
     elif isinstance(data, Pairs):
-        kinds = (Seq2Seq,)
+        kinds = (PairModel,)
     elif data.multi_hot:
         kinds = (ChoraleModel,)
     elif data.labels is not None:
@@ -213,7 +217,8 @@ def adapt_model(base: Checkpoint, untrained: Checkpoint) -> Checkpoint:
     _require_same_model(config, untrained)
     grown = of(config)
     grown.load_state_dict(weights)
-    grown.layers.precision = model.layers.precision
+    if isinstance(getattr(model, "layers", None), RecurrentStack):
+        grown.layers.precision = model.layers.precision
     return replace(
         base,
         model=grown.to(next(model.parameters())).train(model.training),
@@ -269,7 +274,7 @@ def _select_rows(weight: Tensor, places: Sequence[int | None], special: int) -> 
     return torch.stack([mean if place is None else weight[place] for place in places])
 
 
-def _require_same_model(config: SequenceModelConfig, untrained: Checkpoint) -> None:
+def _require_same_model(config: ModelConfig, untrained: Checkpoint) -> None:
     for name in ("features", "targets", "horizon"):
         had, needed = (getattr(one, name, None) for one in (config, untrained.model.config))
         if name == "targets" and had and needed:

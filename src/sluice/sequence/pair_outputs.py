@@ -9,7 +9,7 @@ from sluice.sequence.batching.pairs import pad_ids
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, encode_lines, split_text
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.seq2seq import Seq2Seq
+from sluice.sequence.models.pair_model import PairModel
 from sluice.sequence.models.seq2seq_decoding import decode
 from sluice.sequence.vocabulary import Vocabulary
 
@@ -47,12 +47,12 @@ def generate_outputs(
     length_penalty: float = 1.0,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[PairOutput]:
-    """The output of a `Seq2Seq` for each source, in their order.
+    """The output of a model of pairs for each source, in their order.
 
     A source of which the model knows no token has an empty output of log-probability 0.
 
     Args:
-        checkpoint: a `Seq2Seq` with both vocabularies, from `Checkpoint.load`.
+        checkpoint: a `PairModel` with both vocabularies, from `Checkpoint.load`.
         sources: texts.
         num_beams: 1 takes the most likely token each time; more search among so many beams.
         max_length: the maximum number of tokens of an output.
@@ -62,7 +62,7 @@ def generate_outputs(
     Raises:
         SequenceError: another kind of model, or fewer than one beam or token.
 
-    >>> from sluice.sequence.models import Seq2SeqConfig
+    >>> from sluice.sequence.models import Seq2Seq, Seq2SeqConfig
     >>> letters = Vocabulary(tuple("abc"), "characters")
     >>> model = Seq2Seq(Seq2SeqConfig(6, 6, hidden_size=8))
     >>> made = generate_outputs(
@@ -72,9 +72,9 @@ def generate_outputs(
     [(), ('x',)]
     """
     model, output = checkpoint.model, checkpoint.target_vocabulary
-    if not isinstance(model, Seq2Seq) or output is None:
+    if not isinstance(model, PairModel) or output is None:
         raise SequenceError(
-            f"Outputs of sources need a Seq2Seq, got a {type(model).__name__}; train on pairs."
+            f"Outputs need a model of pairs, got a {type(model).__name__}; train on pairs."
         )
     read = [_read_source(checkpoint.vocabulary, text) for text in sources]
     made = [PairOutput("", (), 0.0, True, unknown) for _, unknown in read]

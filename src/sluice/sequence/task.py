@@ -42,12 +42,11 @@ from sluice.sequence.models import (
     LabelsConfig,
     LanguageModel,
     LanguageModelConfig,
-    Seq2Seq,
-    Seq2SeqConfig,
     SequenceModel,
     Tagger,
 )
 from sluice.sequence.models.quantiles import DEFAULT_QUANTILES
+from sluice.sequence.pair_architectures import PairArchitecture, build_pair_model
 
 LONG_SEQUENCE = 2_000
 """Sequences with more steps than this on average are read in streams; shorter ones whole."""
@@ -130,6 +129,7 @@ def make_task(
     known: Sequence[str] = (),
     seed: int = 0,
     statistics: FeatureStatistics | None = None,
+    architecture: PairArchitecture = "recurrent",
     **model_options: Any,
 ) -> Task:
     """A model for the data: of the next token, the next chord, labels, forecasts, or targets.
@@ -153,9 +153,11 @@ def make_task(
         seed: for the split, the order and the initial weights.
         statistics: by which the values of a task of labels are normalised; None for those of the
             training part.
-        model_options: of its configuration: cell, hidden_size, num_layers (1 for pairs, by
-            default), dropout and so on; for piano rolls hidden_size is 128 and dropout 0 by
-            default.
+        architecture: of a model of pairs: a `Seq2Seq`, `ConvSeq2Seq` or `TransformerSeq2Seq`.
+        model_options: of its configuration: cell, hidden_size, num_layers (1 for a `Seq2Seq`, by
+            default), dropout and so on. With a joint vocabulary the embeddings are one matrix, and
+            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0
+            by default.
 
     Raises:
         DataError: data that cannot be split.
@@ -179,7 +181,7 @@ def make_task(
         return _mark_data(_make_token_task(tokens, cuts, model_options), data)
     if isinstance(data, Pairs):
         pairs = data.split(validation=validation, test=test or 0.0, seed=seed)
-        return _mark_data(_make_pair_task(pairs, cuts, model_options), data)
+        return _mark_data(_make_pair_task(pairs, cuts, architecture, model_options), data)
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
@@ -251,11 +253,14 @@ def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOp
     return replace(task, report="\n".join((task.report, *notes)))
 
 
-def _make_pair_task(split: Split[Pairs], cuts: _BatchOptions, options: ModelOptions) -> Task:
+def _make_pair_task(
+    split: Split[Pairs], cuts: _BatchOptions, architecture: str, options: ModelOptions
+) -> Task:
     data = split.train
     sizes = len(data.vocabulary), len(data.target_vocabulary)
+    is_joint = bool(data.load_options.get("joint_vocabulary"))
     checkpoint = Checkpoint(
-        Seq2Seq(Seq2SeqConfig(*sizes, **{"num_layers": 1, **options})),
+        build_pair_model(architecture, sizes, {"joint": is_joint, "tied": is_joint, **options}),
         data.vocabulary,
         target_vocabulary=data.target_vocabulary,
         preprocessing=_describe_loading(data),

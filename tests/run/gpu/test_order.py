@@ -18,6 +18,7 @@ from run.gpu.jobs import MARKS, draw_job
 from run.gpu.programs import run_in_order
 from run.rounded_reference import Rounding
 from run.rounded_reference import run as run_rounded
+from sampling import thin_out
 from sluice.codegen.gpu import kernel
 from sluice.codegen.gpu.layout import TileShape
 from sluice.codegen.gpu.meetings import find_meetings
@@ -49,7 +50,7 @@ def list_faults(job: RunSpec, backwards: bool) -> list[str]:
     return find_faults(found, expected, 1e-10)
 
 
-@pytest.mark.parametrize("name", GPU_CELLS)
+@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 3))
 @in_interpreter
 def test_no_meeting_is_missing(name: str) -> None:
     job = draw_cell(name)

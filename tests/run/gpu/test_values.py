@@ -13,6 +13,7 @@ from run.cases import cast, error, run_with_gradients
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
 from run.gpu.jobs import MARKS, draw_job
+from sampling import thin_out
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.specs import Sizes
 from sluice.run import reference
@@ -40,7 +41,7 @@ _EXHAUSTIVE = pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "way", [way if way in QUICK_WAYS else pytest.param(way, marks=_EXHAUSTIVE) for way in WAYS]
 )
-@pytest.mark.parametrize("name", GPU_CELLS)
+@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 3))
 @in_interpreter
 def test_float64_equals_the_reference(name: str, way: str) -> None:
     marks, tiling = WAYS[way]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cell_list import CELLS
 from run.cases import cast, draw, error, run_with_gradients
+from sampling import thin_out
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
@@ -42,7 +43,7 @@ def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", thin_out(CELLS, 2))
 def test_values_and_gradients_in_float64(name: str, threads: int) -> None:
     extension.set_num_threads(threads)
     try:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cell_list import CELLS
 from run.cases import cast, draw, error, run_with_gradients
+from sampling import thin_out
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
@@ -61,7 +62,7 @@ def test_splitting_time_changes_no_bit(name: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", thin_out(NAMES, 3))
 def test_splitting_time_changes_no_bit_with_threads(
     name: str, precision: str, threads: int
 ) -> None:
@@ -74,7 +75,7 @@ def is_close(found: Tensor, expected: Tensor, tolerance: float) -> bool:
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", thin_out(NAMES, 3))
 def test_gradients_of_few_steps(name: str, steps: int, threads: int) -> None:
     for seed, (width, hidden, batch) in enumerate(SHAPES):
         sizes = Sizes(width, hidden, max(1, hidden // 2))
@@ -90,7 +91,7 @@ def test_gradients_of_few_steps(name: str, steps: int, threads: int) -> None:
                 assert is_close(found.double(), exact, 1e-4), (width, hidden, batch)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", thin_out(NAMES, 3))
 def test_gradients_of_few_steps_for_each_instruction_set(name: str, isa: str) -> None:
     assert extension.get_isa() == isa
     test_gradients_of_few_steps(name, 1, 1)

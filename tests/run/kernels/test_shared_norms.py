@@ -13,6 +13,7 @@ from torch import Tensor
 import sluice
 from cell_list import CELLS
 from run.cases import cast, draw, run_with_gradients
+from sampling import thin_out
 from sluice.cells import Cell, Gate, Map, Norm
 from sluice.equations.specs import Sizes
 from sluice.run import reference
@@ -67,7 +68,7 @@ def test_outputs_and_gradients_are_those_of_the_reference(
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("name", NORMED)
+@pytest.mark.parametrize("name", thin_out(NORMED, 3))
 def test_no_bit_depends_on_the_number_of_threads(
     name: str, batch: int, precision: str, threads: int
 ) -> None:

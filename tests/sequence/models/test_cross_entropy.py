@@ -35,11 +35,19 @@ def draw(dtype: torch.dtype, rows: int = 75, has_bias: bool = True) -> list[Any]
 
 
 def compose(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    ignore_index: int,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
-    logits = functional.linear(hidden, weight, bias)
     return functional.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=ignore_index, reduction="sum"
+        functional.linear(hidden, weight, bias).flatten(0, 1),
+        targets.flatten(),
+        ignore_index=ignore_index,
+        reduction="sum",
+        label_smoothing=label_smoothing,
     )
 
 
@@ -60,11 +68,20 @@ def test_the_sum_and_its_gradients(dtype: torch.dtype, has_bias: bool, ignore_in
         torch.testing.assert_close(sum_cross_entropy(*given, ignore_index), expected)
 
 
-def test_differences_and_second_derivatives() -> None:
+def test_smoothed_targets_and_their_gradients() -> None:
+    given = draw(torch.float64)
+    found, expected = (f(*given, 0, 0.3) for f in (sum_cross_entropy, compose))
+    assert found.grad_fn.name() == "_CrossEntropyFunctionBackward"
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(y, given[:3]) for y in (found, expected)))
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_differences_and_second_derivatives(label_smoothing: float) -> None:
     hidden, weight, bias, targets = draw(torch.float64, rows=35)
 
     def run(*three: Tensor) -> Tensor:
-        return sum_cross_entropy(*three, targets, 0)
+        return sum_cross_entropy(*three, targets, 0, label_smoothing)
 
     assert torch.autograd.gradcheck(run, (hidden, weight, bias), fast_mode=True)
     assert torch.autograd.gradgradcheck(run, (hidden, weight, bias), fast_mode=True)

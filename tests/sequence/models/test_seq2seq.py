@@ -147,3 +147,38 @@ def test_bad_arguments_are_refused() -> None:
         small(attention="none")
     with pytest.raises(SequenceError, match="beams and max_length must be at least 1"):
         decode(small(), sources(), LENGTHS, num_beams=0)
+
+
+def test_input_feeding_is_luongs_loop() -> None:
+    """Beside torch's own LSTM, one step at a time, and attention written out."""
+    model = small(input_feeding=True, num_layers=1, attention="multiplicative")
+    read, targets = sources(), torch.randint(2, 6, (4, 3))
+    logits, _ = model(read, targets, LENGTHS)
+    plain = torch.nn.LSTM(5 + 8, 8)
+    plain.load_state_dict(model.decoder.state_dict())
+    memory, state = model.encode(read, LENGTHS)
+    (h, c), fed = state  # type: ignore[misc]
+    before = torch.cat((torch.ones(1, 3, dtype=torch.int64), targets[:-1]))
+    weight = model.attention.memory_map.weight
+    for t in range(4):
+        x = torch.cat((model.target_embedding(before[t]), fed[0]), dim=1)
+        _, (h, c) = plain(x[None], (h, c))
+        rows = []
+        for b, length in enumerate(LENGTHS.tolist()):
+            values = memory.values[:length, b]
+            a = (values @ weight.T @ h[0, b]).softmax(0)
+            rows.append(model.combine(torch.cat((a @ values, h[0, b]))).tanh())
+        fed = torch.stack(rows)[None]
+        torch.testing.assert_close(logits[t], model.readout(fed[0]))
+
+
+def test_gradients_with_input_feeding_are_right() -> None:
+    model = small(input_feeding=True, num_layers=1, embedding_size=2, hidden_size=3).double()
+    read, targets = sources()[:3, :2], torch.tensor([[3, 4], [5, 2], [2, 0]])
+    weights = [model.combine.weight, model.decoder.weight_ih_l0, model.bridge.weight]
+    batch = Batch(read, targets, torch.tensor([3, 2]))
+
+    def loss(*_: torch.Tensor) -> torch.Tensor:
+        return model.loss(batch)[0].total
+
+    assert torch.autograd.gradcheck(loss, weights)

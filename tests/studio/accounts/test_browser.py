@@ -104,6 +104,7 @@ def test_sign_up_forget_the_password_and_log_in(visit: Any, tmp_path: Path) -> N
     assert visit.url.endswith("/account")
 
 
+@pytest.mark.exhaustive
 def test_a_keeper_empties_the_queue_by_keyboard(
     visit: Any, database: Database, config: StudioConfig
 ) -> None:

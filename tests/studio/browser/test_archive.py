@@ -93,6 +93,7 @@ def test_search_by_notes_leads_to_the_tune(archive: Archive) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.exhaustive
 def test_setting_with_errors_is_mended(archive: Archive) -> None:
     fill(archive, lambda session, member: add_tune(session, title="", abc=ROAD, author=member))
     page = archive.page

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sampling import thin_out
 from sluice import tunes
 
 pytestmark = pytest.mark.browser
@@ -55,6 +56,7 @@ def test_a_tune_writes_itself_is_played_and_archived(page: Any) -> None:
     assert page.get_by_role("link", name="Kept by a test").is_visible()
 
 
+@pytest.mark.exhaustive
 def test_one_wish_is_changed_with_the_seed_kept_and_undone(page: Any) -> None:
     page.goto("/")
     expect_done(page)
@@ -78,6 +80,7 @@ def test_one_wish_is_changed_with_the_seed_kept_and_undone(page: Any) -> None:
     assert read_abc(page) == expected.abc()
 
 
+@pytest.mark.exhaustive
 def test_a_reload_in_mid_stream_loses_nothing(page: Any) -> None:
     page.goto("/?none=1")
     page.click("[data-more] summary")
@@ -91,6 +94,7 @@ def test_a_reload_in_mid_stream_loses_nothing(page: Any) -> None:
     assert [read_abc(page, place) for place in range(4)] == expected
 
 
+@pytest.mark.exhaustive
 def test_bars_are_selected_and_varied(page: Any) -> None:
     page.goto("/?none=1")
     page.fill("#seed", "12")
@@ -132,7 +136,7 @@ def test_what_is_wrong_is_said_beside_its_field(page: Any) -> None:
     assert re.search("character 4", page.locator("#start-problem").text_content())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", thin_out(["light", "dark"], 2))
 def test_axe_finds_nothing(browser: Any, live_studio: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     context = browser.new_context(

@@ -85,7 +85,11 @@ def find_problems(page: Any, axe: Axe) -> list[str]:
 
 @pytest.mark.parametrize(
     ("who", "width", "scheme"),
-    [("visitor", 360, "light"), ("member", 360, "dark"), ("keeper", 1280, "dark")],
+    [
+        ("visitor", 360, "light"),
+        pytest.param("member", 360, "dark", marks=pytest.mark.exhaustive),
+        pytest.param("keeper", 1280, "dark", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_every_page(
     sample_site: tuple[str, SampleSite], browser: Any, who: str, width: int, scheme: str

@@ -131,6 +131,7 @@ def open_glass(browser: Any, glass_site: tuple[str, dict[str, bytes]]) -> Iterat
     assert not errors
 
 
+@pytest.mark.exhaustive
 def test_keys_step_through_the_tune_and_show_the_numbers_of_the_file(open_glass: Any) -> None:
     glass = open_glass("shipped")
     page, start = glass.page, glass.step
@@ -185,6 +186,7 @@ def test_odds_are_those_of_the_file_and_forbidden_tokens_are_struck_out(open_gla
     assert "drawn" in drawn.inner_text()
 
 
+@pytest.mark.exhaustive
 def test_the_player_and_a_clock_of_its_own_move_it(open_glass: Any) -> None:
     glass = open_glass("shipped")
     page = glass.page
@@ -210,6 +212,7 @@ def test_the_player_and_a_clock_of_its_own_move_it(open_glass: Any) -> None:
     assert page.locator("[data-box-control=play]").get_attribute("aria-pressed") == "false"
 
 
+@pytest.mark.exhaustive
 def test_with_reduced_motion_there_are_steps_only(open_glass: Any) -> None:
     glass = open_glass("small", reduced_motion="reduce")
     page = glass.page
@@ -227,6 +230,7 @@ def test_with_reduced_motion_there_are_steps_only(open_glass: Any) -> None:
     assert set(durations) == {"0s"}
 
 
+@pytest.mark.exhaustive
 def test_the_names_of_another_cell_appear_and_a_click_chooses_unit_and_moment(
     open_glass: Any,
 ) -> None:
@@ -259,6 +263,7 @@ def test_axe_finds_nothing(open_glass: Any, width: int, scheme: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.exhaustive
 def test_a_tune_composed_live_is_looked_into(browser: Any, live_studio: str) -> None:
     context = browser.new_context(base_url=live_studio)
     page = context.new_page()

@@ -81,6 +81,7 @@ def test_play_sounds_within_half_a_second(players: Players) -> None:
     assert 0 < min(delays) < 500
 
 
+@pytest.mark.exhaustive
 def test_one_player_sounds_at_a_time(players: Players) -> None:
     page = players.show(REEL, JIG)
     page.locator("[data-control=play]").nth(0).click()
@@ -118,6 +119,7 @@ def test_keys_play_loop_step_and_change_the_tempo_but_not_in_a_field(players: Pl
     assert page.locator("[data-shown=tempo]").first.inner_text() == "105 %"
 
 
+@pytest.mark.exhaustive
 def test_settings_are_kept(players: Players) -> None:
     page = players.show(JIG)
     page.locator("[data-control=instrument]").select_option("fiddle")
@@ -150,6 +152,7 @@ def test_without_script_the_abc_stands_there(
     context.close()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("rhythm", "meter", "music"),
     [
@@ -186,6 +189,7 @@ def test_it_sounds_as_the_library_plays_it(
     assert players.ask("player.timeline.secondsPerWhole") == pytest.approx(8 * second)
 
 
+@pytest.mark.exhaustive
 def test_a_tune_is_counted_in(players: Players) -> None:
     page = players.show(REEL)
     page.locator("[data-control=count-in]").check()
@@ -211,6 +215,7 @@ def test_a_tune_is_counted_in(players: Players) -> None:
     assert beats == pytest.approx([7, 6, 5, 4, 3, 2, 1], abs=0.01)
 
 
+@pytest.mark.exhaustive
 def test_the_tempo_changes_while_it_plays(players: Players) -> None:
     page = players.show(REEL)
     page.click("[data-control=play]")

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 VIEWS = [{"viewport": {"width": width, "height": 800}} for width in (1280, 390)]
 
 
+@pytest.mark.exhaustive
 def test_selected_bars_are_looped(players: Players) -> None:
     page = players.show(JIG)
     page.locator("[data-control=tempo]").fill("200")
@@ -63,6 +64,7 @@ def find_middles(players: Players, *bars: int) -> list[tuple[float, float]]:
     return [(x, y) for x, y in found]
 
 
+@pytest.mark.exhaustive
 def test_bars_are_selected_by_dragging_and_with_shift(players: Players) -> None:
     page = players.show(REEL)
     drag(page, players, 1, 3)
@@ -112,6 +114,7 @@ def test_the_editor_draws_what_is_written_and_finds_notes(players: Players) -> N
     assert chosen.strip() == "D"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("players", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
 def test_a_narrow_screen_shows_all(players: Players) -> None:
     page = players.show(REEL, editor=JIG)
@@ -130,6 +133,7 @@ FINGERINGS = {
 }  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_fingerings_of_a_whistle(players: Players) -> None:
     page = players.show("X:1\nK:C\nCDEF|\n")
     found = page.evaluate(
@@ -161,6 +165,7 @@ def test_a_tune_grows_at_bar_lines_only(players: Players) -> None:
     assert players.ask("player.score.bars.length") == 3
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "players", [{"has_touch": True, "viewport": {"width": 390, "height": 800}}], indirect=True
 )
@@ -178,6 +183,7 @@ def test_bars_are_selected_by_tapping(players: Players) -> None:
 PART = "dAF DED|FAd cAG|FDD D2A|FAd AFA|dAd cAG|FAd AFA|FDD D2A|FDD D2"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("players", VIEWS, indirect=True)
 def test_lines_hold_as_many_bars_each_and_parts_begin_lines(players: Players) -> None:
     abc = f"X:1\nM:6/8\nL:1/8\nK:D\n|:f/e/|{PART}::g|{PART}:|\n"

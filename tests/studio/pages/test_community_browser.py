@@ -80,6 +80,7 @@ def count_staves(picture: Image.Image) -> int:
     return sizes.count(5)
 
 
+@pytest.mark.exhaustive
 def test_a_book_is_printed_without_breaking_a_tune(
     open_page: Callable[..., Any], filled: Any, tmp_path: Path
 ) -> None:
@@ -135,7 +136,7 @@ def test_a_visited_book_is_read_and_played_without_a_connection(
     player.get_by_role("button", name="Play").click()
     player.locator("[data-control=play][aria-pressed=true]").wait_for()
     page.locator(".player.is-playing").wait_for()
-    page.wait_for_function("document.querySelector('.is-sounding') !== null")
+    page.locator(".is-sounding").first.wait_for(state="attached")
     page.goto("/books/1/print")
     page.wait_for_selector("html[data-drawn]", state="attached")
     page.goto("/books/77")
@@ -143,6 +144,7 @@ def test_a_visited_book_is_read_and_played_without_a_connection(
     page.context.set_offline(False)
 
 
+@pytest.mark.exhaustive
 def test_a_book_that_became_private_is_no_longer_kept(
     open_page: Callable[..., Any], filled: Any
 ) -> None:
@@ -160,6 +162,7 @@ def test_a_book_that_became_private_is_no_longer_kept(
     assert page.get_by_role("heading", level=1).inner_text() == "No connection"
 
 
+@pytest.mark.exhaustive
 def test_tunes_are_dragged_into_order_and_moved_by_keys(
     open_page: Callable[..., Any], filled: Any
 ) -> None:
@@ -189,6 +192,7 @@ def test_tunes_are_dragged_into_order_and_moved_by_keys(
     assert read_days() == "321"
 
 
+@pytest.mark.exhaustive
 def test_a_member_votes_by_keys_and_changes_the_vote(
     open_page: Callable[..., Any], filled: Any
 ) -> None:

@@ -59,6 +59,7 @@ def test_music21_without_its_corpus(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         collections.load_collections()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_every_tune_of_the_three_collections_is_read_or_dropped() -> None:
     found = importlib.util.find_spec("music21")

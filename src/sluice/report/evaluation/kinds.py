@@ -17,7 +17,7 @@ from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
     Forecaster,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
 )
@@ -30,7 +30,7 @@ _EVALUATORS: dict[type[SequenceModel], Evaluator] = {
     Tagger: evaluate_labels,
     Forecaster: evaluate_values,
     ChoraleModel: evaluate_chords,
-    Seq2Seq: evaluate_pairs,
+    PairModel: evaluate_pairs,
 }
 
 
@@ -44,7 +44,7 @@ def evaluate_model(
     `Classifier`, `Tagger`      accuracy, F1, nats per label, Brier score; by class; confusion
     `Forecaster`                MAE, RMSE, MASE
     `ChoraleModel`              nats per step, frame accuracy
-    `Seq2Seq`                   nats per token, exact outputs
+    `PairModel`                 nats per token, exact outputs
     ==========================  ===============================================================
 
     Args:

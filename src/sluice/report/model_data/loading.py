@@ -13,7 +13,7 @@ from sluice.report.model_data.translation_data import build_translations, load_p
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.data.readers.pair_texts import PairTexts
 from sluice.sequence.model_series import describe_table, get_load_options
-from sluice.sequence.models import ChoraleModel, LanguageModel, Seq2Seq
+from sluice.sequence.models import ChoraleModel, LanguageModel, PairModel
 
 
 def load_model_data(
@@ -72,7 +72,7 @@ def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, ob
 def _build_pairs(
     checkpoint: Checkpoint, texts: PairTexts, data: str, *, unknown_labels: bool = False
 ) -> ModelData:
-    if isinstance(checkpoint.model, Seq2Seq):
+    if isinstance(checkpoint.model, PairModel):
         return build_translations(checkpoint, texts, data)
     return build_labelled_texts(checkpoint, texts, data, unknown_labels=unknown_labels)
 

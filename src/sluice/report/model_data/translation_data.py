@@ -37,7 +37,7 @@ def select_pair_options(options: Mapping[str, object]) -> dict[str, Any]:
 
 
 def build_translations(checkpoint: Checkpoint, texts: PairTexts, data: str) -> ModelData:
-    """Pairs for a `Seq2Seq`; the target of a single source is the model's own greedy output.
+    """Pairs for a model of them; the target of a single source is the model's own greedy output.
 
     Raises:
         DataError: several sources without targets, or a source without a token.

@@ -96,7 +96,7 @@ def look(
             or a list of sequences without the batch.
         targets: As ``inputs``: the next tokens or labels, int64, ``(time, batch)`` or, one a
             sequence, a list of scalars; or values, float. Without them there are no gradients. Of
-            a `Seq2Seq` the ids of its outputs with ``END``; without them its own greedy outputs.
+            a `PairModel` the ids of its outputs with ``END``; without them its own greedy outputs.
         tokens: For each sequence what was read at each step, as text.
         target_tokens: For each sequence the text of each step of its target, where outputs have
             steps of their own (an encoder and a decoder); ``tokens`` are then the source's.

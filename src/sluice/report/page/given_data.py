@@ -30,7 +30,7 @@ from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
     Forecaster,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
     decode,
@@ -69,7 +69,7 @@ def build_inputs(
     """
     read = split_sequences(inputs, batch_first)
     wanted = None if targets is None else _split_targets(targets, read, batch_first)
-    if isinstance(model, Seq2Seq):
+    if isinstance(model, PairModel):
         read, wanted = _complete_pairs(model, read, wanted)
     _require_names(names, read, wanted, model)
     view = _find_view(model, read, wanted, names)
@@ -111,7 +111,7 @@ def _split_targets(
 
 
 def _complete_pairs(
-    model: Seq2Seq, sources: list[Tensor], targets: list[Tensor] | None
+    model: PairModel, sources: list[Tensor], targets: list[Tensor] | None
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Sources and targets without padding; without targets, the model's own greedy outputs."""
     sources = [ids[: _count_ids(ids)] for ids in sources]
@@ -156,7 +156,7 @@ def _find_view(
     names: GivenNames,
 ) -> View | None:
     if targets is not None and (
-        isinstance(model, Seq2Seq)
+        isinstance(model, PairModel)
         or names.target_tokens is not None
         or _have_other_steps(inputs, targets)
     ):
@@ -208,7 +208,7 @@ def _find_pairs(
                     f"{name} must have one entry for each of the {len(one)} steps of sequence "
                     f"{number}, got {len(pieces)}"
                 )
-    modules = ("layers",) if isinstance(model, Seq2Seq) else None
+    modules = ("layers",) if isinstance(model, PairModel) else None
     return PairsView(sides[0], sides[1], modules)
 
 

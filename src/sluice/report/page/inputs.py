@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sluice.errors import SluiceError
 from sluice.report.page.view_inputs import PairsView, StepAxis, View
 from sluice.sequence import Batch
-from sluice.sequence.models import Seq2Seq
+from sluice.sequence.models import PairModel
 
 Forward = Callable[[nn.Module, Tensor], object]
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -142,7 +142,7 @@ class ReportInputs:
         """As `call`, for a batch of equal copies; the output of each."""
         batch = self.batch(sequence, stop, copies)
         output: object
-        if isinstance(model, Seq2Seq):
+        if isinstance(model, PairModel):
             pair = self.paired_batch(sequence, stop, copies)
             assert pair is not None
             output = model(pair.inputs, pair.targets)

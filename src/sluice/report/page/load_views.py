@@ -36,7 +36,7 @@ from sluice.report.properties import (
 )
 from sluice.sequence import Checkpoint, Vocabulary
 from sluice.sequence.data.ragged import Array
-from sluice.sequence.models import ChoraleModel, Forecaster, LanguageModel, Seq2Seq, Tagger
+from sluice.sequence.models import ChoraleModel, Forecaster, LanguageModel, PairModel, Tagger
 from sluice.sequence.vocabulary import START
 
 COVERAGE, FEWEST_ERRORS = 0.8, 20
@@ -83,7 +83,7 @@ def view_data(
     model = checkpoint.model
     if isinstance(model, LanguageModel):
         return _view_tokens(checkpoint.vocabulary, data, inputs)
-    if isinstance(model, Seq2Seq):
+    if isinstance(model, PairModel):
         return _view_pairs(checkpoint, inputs, targets)
     if isinstance(model, ChoraleModel):
         return _view_rolls(checkpoint, inputs, targets)

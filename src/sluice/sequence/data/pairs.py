@@ -15,7 +15,7 @@ from sluice.sequence.vocabulary import Vocabulary
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Sources and their targets as token ids, for a `Seq2Seq`.
+    """Sources and their targets as token ids, for a model of pairs.
 
     >>> letters = Vocabulary(tuple("ab"), "characters")
     >>> one, other = RaggedArray.of([[3, 4], [3, 3]]), RaggedArray.of([[4, 3], [3, 3]])
@@ -29,7 +29,7 @@ class Pairs:
         sources: ids, without `START` and `END`, in the smallest integer type.
         targets: ids, without `START` and `END`, in the smallest integer type.
         names: the file and line of each pair.
-        groups: the same for pairs of the same source, which a split keeps together.
+        groups: the same for pairs of the same source or target, which a split keeps together.
         predefined_split: the indices of "train", "validation" and "test", if the files give them.
         load_report: what was read and what was skipped.
         load_options: the format ("kind") and the options that `load_data` read it with.
@@ -72,7 +72,7 @@ class Pairs:
     ) -> Split[Pairs]:
         """Split for training, validation and test; arguments as in `splits.split`.
 
-        By default as given, else by groups, so that no source stands in two parts.
+        By default as given, else by groups, so that no source and no target stands in two parts.
 
         Raises:
             DataError: as `splits.split`; `"time"`, in which pairs have no order.

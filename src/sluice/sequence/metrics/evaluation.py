@@ -21,7 +21,7 @@ from sluice.sequence.models import (
     Classifier,
     Forecaster,
     LanguageModel,
-    Seq2Seq,
+    PairModel,
     SequenceModel,
     Tagger,
 )
@@ -42,9 +42,9 @@ def evaluate(
     """The metrics of a model over a source's epoch 0, in evaluation mode.
 
     =============================  =========================================================
-    `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
+    `LanguageModel`, `PairModel`   nats per token, perplexity (its exponential), and bits per
                                    character where `characters` is given
-    `Seq2Seq`                      also token accuracy: how often the most likely token is the
+    `PairModel`                    also token accuracy: how often the most likely token is the
                                    target's, given the target's tokens before it
     `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
                                    nats per label, Brier score (Brier 1950: the squared
@@ -119,7 +119,7 @@ def _make_accumulator(
     if isinstance(model, LanguageModel):  # PADDING and START are never predicted
         ngrams = NgramBaselines(max(1, model.config.vocabulary_size - 2))
         return _TokenMetrics(model, characters, ngrams)
-    if isinstance(model, Seq2Seq):
+    if isinstance(model, PairModel):
         return _PairMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))

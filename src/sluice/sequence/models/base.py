@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from sluice.nn.stack import RecurrentStack
 from sluice.run.dispatch import NATIVE
 from sluice.sequence.batch import Batch, Loss, ModelState
-from sluice.sequence.models.shape import SequenceModelConfig, build_layers
+from sluice.sequence.models.shape import ModelConfig, SequenceModelConfig, build_layers
 from sluice.sequence.vocabulary import PADDING
 
 
@@ -41,9 +41,9 @@ class SequenceModel(nn.Module):
     """Base class of the models: `config`, `embedding`, `layers`, `dropout`, and a `loss`."""
 
     #: The class of `config`, to build the model from a file.
-    config_type: ClassVar[type[SequenceModelConfig]]
+    config_type: ClassVar[type[ModelConfig]]
 
-    config: SequenceModelConfig
+    config: ModelConfig
     embedding: nn.Module
     layers: RecurrentStack
 

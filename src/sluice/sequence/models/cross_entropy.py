@@ -19,7 +19,12 @@ _BLOCK = 1 << 22
 
 
 def sum_cross_entropy(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    ignore_index: int,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """The cross-entropy of softmax(W h + b) in nats, summed over all targets but `ignore_index`.
 
@@ -34,6 +39,7 @@ def sum_cross_entropy(
         bias: (classes,) or None.
         targets: of the leading shape of `hidden`, int64.
         ignore_index: a target that does not count.
+        label_smoothing: the share of each target that is spread evenly over all classes.
 
     >>> hidden, weight = torch.zeros(2, 3, 4), torch.ones(5, 4)
     >>> targets = torch.tensor([[1, 2, 0], [4, 0, 0]])
@@ -48,8 +54,10 @@ def sum_cross_entropy(
         or not is_eager()
         or is_autocast_enabled(hidden)
     ):
-        return _compose(*tensors, targets, ignore_index)
-    total: Tensor = _CrossEntropyFunction.apply(*tensors, targets, ignore_index)  # type: ignore[no-untyped-call]
+        return _compose(*tensors, targets, ignore_index, label_smoothing)
+    total: Tensor = _CrossEntropyFunction.apply(  # type: ignore[no-untyped-call]
+        *tensors, targets, ignore_index, label_smoothing
+    )
     return total
 
 
@@ -64,16 +72,23 @@ def calls_only(module: nn.Module, kind: type[nn.Module]) -> bool:
     return is_own and not any(getattr(module, name, None) for name in hooks)
 
 
-def sum_cross_entropy_of_logits(logits: Tensor, targets: Tensor, ignore_index: int) -> Tensor:
+def sum_cross_entropy_of_logits(
+    logits: Tensor, targets: Tensor, ignore_index: int, label_smoothing: float = 0.0
+) -> Tensor:
     """The cross-entropy of softmax(logits) in nats, summed as `sum_cross_entropy` does.
 
     Args:
         logits: (..., classes).
         targets: of the leading shape of `logits`, int64.
         ignore_index: a target that does not count.
+        label_smoothing: the share of each target that is spread evenly over all classes.
     """
     return functional.cross_entropy(
-        logits.flatten(0, -2), targets.flatten(), ignore_index=ignore_index, reduction="sum"
+        logits.flatten(0, -2),
+        targets.flatten(),
+        ignore_index=ignore_index,
+        reduction="sum",
+        label_smoothing=label_smoothing,
     )
 
 
@@ -100,10 +115,15 @@ _DTYPES = {torch.float32, torch.float64}
 
 
 def _compose(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    ignore_index: int,
+    label_smoothing: float,
 ) -> Tensor:
     logits = functional.linear(hidden, weight, bias)
-    return sum_cross_entropy_of_logits(logits, targets, ignore_index)
+    return sum_cross_entropy_of_logits(logits, targets, ignore_index, label_smoothing)
 
 
 class _CrossEntropyFunction(torch.autograd.Function):
@@ -117,14 +137,15 @@ class _CrossEntropyFunction(torch.autograd.Function):
         bias: Tensor | None,
         targets: Tensor,
         ignore_index: int,
+        label_smoothing: float,
     ) -> Tensor:
         needed = ctx.needs_input_grad[:3]
         rows = (targets.flatten() != ignore_index).nonzero().squeeze(1)
         targets_of_rows = targets.flatten()[rows]
         x = hidden.flatten(0, -2)[rows]
-        gradients = _BlockwiseSum(x, weight, bias, needed)
+        gradients = _BlockwiseSum(x, weight, bias, needed, label_smoothing)
         total = gradients.run(targets_of_rows)
-        ctx.shape, ctx.ignore_index = hidden.shape, ignore_index
+        ctx.shape, ctx.ignore_index, ctx.smoothing = hidden.shape, ignore_index, label_smoothing
         found = (gradients.of_x, gradients.of_weight, gradients.of_bias)
         ctx.save_for_backward(hidden, weight, bias, targets, rows, *found)
         return total
@@ -134,24 +155,31 @@ class _CrossEntropyFunction(torch.autograd.Function):
         hidden, weight, bias, targets, rows, of_x, of_weight, of_bias = ctx.saved_tensors
         if torch.is_grad_enabled():
             inputs = [t for t in (hidden, weight, bias) if t is not None and t.requires_grad]
-            total = _compose(hidden, weight, bias, targets, ctx.ignore_index)
+            total = _compose(hidden, weight, bias, targets, ctx.ignore_index, ctx.smoothing)
             found = iter(torch.autograd.grad(total, inputs, upstream, create_graph=True))
-            return (*(next(found) if n else None for n in ctx.needs_input_grad[:3]), None, None)
+            given = (next(found) if n else None for n in ctx.needs_input_grad[:3])
+            return (*given, None, None, None)
         of_hidden = None
         if of_x is not None:
             of_hidden = of_x.new_zeros(len(targets.flatten()), of_x.shape[1])
             of_hidden = of_hidden.index_copy(0, rows, of_x * upstream).view(ctx.shape)
         scaled = (None if g is None else g * upstream for g in (of_weight, of_bias))
-        return (of_hidden, *scaled, None, None)
+        return (of_hidden, *scaled, None, None, None)
 
 
 class _BlockwiseSum:
     """Sums the cross-entropy over blocks of rows, and with it the gradients that are needed."""
 
     def __init__(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None, needed: tuple[bool, ...]
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        needed: tuple[bool, ...],
+        label_smoothing: float,
     ) -> None:
         self.x, self.weight, self.bias = x, weight, bias
+        self.label_smoothing = label_smoothing
         self.of_x = torch.empty_like(x) if needed[0] else None
         self.of_weight = torch.zeros_like(weight) if needed[1] else None
         self.of_bias = torch.zeros_like(bias) if needed[2] and bias is not None else None
@@ -172,11 +200,15 @@ class _BlockwiseSum:
             else:
                 torch.addmm(self.bias, x, self.weight.T, out=block)
             torch.log_softmax(block, -1, out=log)
-            total -= log.gather(1, wanted).sum()
+            sharp = 1 - self.label_smoothing
+            total -= sharp * log.gather(1, wanted).sum()
+            if self.label_smoothing:
+                total -= self.label_smoothing / classes * log.sum()
             if self.is_differentiated:
-                self._add(
-                    here, x, log.exp_().scatter_add_(1, wanted, log.new_full(wanted.shape, -1))
-                )
+                flow = log.exp_().scatter_add_(1, wanted, log.new_full(wanted.shape, -sharp))
+                if self.label_smoothing:
+                    flow -= self.label_smoothing / classes
+                self._add(here, x, flow)
         return total
 
     def _add(self, here: slice, x: Tensor, flow: Tensor) -> None:

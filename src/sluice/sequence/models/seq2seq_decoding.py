@@ -1,4 +1,4 @@
-"""Greedy decoding and beam search for `Seq2Seq`."""
+"""Greedy decoding and beam search for models of pairs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import evaluation_mode
-from sluice.sequence.models.seq2seq import EncoderOutput, Seq2Seq
+from sluice.sequence.models.pair_model import PairModel
 from sluice.sequence.vocabulary import END, PADDING, START
 
 
@@ -37,7 +38,7 @@ class DecodedSequence:
 
 
 def decode(
-    model: Seq2Seq,
+    model: PairModel,
     sources: Tensor,
     lengths: Tensor | None = None,
     *,
@@ -62,7 +63,7 @@ def decode(
     Raises:
         SequenceError: fewer than one beam or token.
 
-    >>> from sluice.sequence.models.seq2seq import Seq2SeqConfig
+    >>> from sluice.sequence.models import Seq2Seq, Seq2SeqConfig
     >>> model = Seq2Seq(Seq2SeqConfig(20, 30, hidden_size=8))
     >>> found = decode(model, torch.ones(7, 5, dtype=torch.int64), num_beams=2, max_length=4)
     >>> len(found), len(found[0].attention) <= 4
@@ -72,14 +73,14 @@ def decode(
         raise SequenceError(
             f"beams and max_length must be at least 1, got {num_beams} and {max_length}."
         )
-    with evaluation_mode(model):
+    # Weights made of other parameters, as normalised ones are, are the same in all steps.
+    with evaluation_mode(model), parametrize.cached():
         memory, state = model.encode(sources, lengths)
         search = _BatchBeamSearch(sources.shape[1], num_beams, sources.device)
-        repeated = None if lengths is None else search.repeat(lengths, dim=0)
-        wide = EncoderOutput(search.repeat(memory.outputs), repeated)
+        memory = memory.map(search.repeat)
         state = _map_state(state, search.repeat)
         for _ in range(max_length):
-            logits, weights, state = model.step(search.tokens[-1][None], wide, state)
+            logits, weights, state = model.step(search.tokens[-1][None], memory, state)
             parents = search.advance(logits[0].log_softmax(dim=-1), weights[0])
             state = _map_state(state, partial(_select_rows, rows=parents))
             if search.finished.all():

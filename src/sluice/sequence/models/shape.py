@@ -20,7 +20,12 @@ _RATES = ("dropout", "embedding_dropout", "output_dropout", "recurrent_dropout")
 
 
 @dataclass(frozen=True)
-class SequenceModelConfig:
+class ModelConfig:
+    """The base of all models' configurations, which adds nothing."""
+
+
+@dataclass(frozen=True)
+class SequenceModelConfig(ModelConfig):
     """The recurrent layers of a model, its embedding and its dropout.
 
     Attributes:
@@ -70,10 +75,7 @@ class SequenceModelConfig:
         if isinstance(self.zoneout, Mapping):
             object.__setattr__(self, "zoneout", dict(self.zoneout))
         require_sizes(self, hidden_size=1, num_layers=1, embedding_size=0, projection_size=0)
-        for name in _RATES:
-            rate = getattr(self, name)
-            if not (name == "output_dropout" and rate is None):
-                _require_rate(name, rate)
+        require_rates(self, *_RATES)
         _build_cell(self)
 
     @property
@@ -128,6 +130,14 @@ def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack
         return nn.Recurrent(_build_cell(config), *sizes, **options)
     except ValueError as error:
         raise SequenceError(f"The sizes do not fit the cell: {error}.") from None
+
+
+def require_rates(config: object, *names: str) -> None:
+    """Raise SequenceError if a field is outside [0, 1); None is right where it is a default."""
+    for name in names:
+        rate = getattr(config, name)
+        if not (name == "output_dropout" and rate is None):
+            _require_rate(name, rate)
 
 
 def _require_rate(name: str, rate: object) -> None:

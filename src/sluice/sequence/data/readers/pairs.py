@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ from sluice.files import StrPaths, to_paths
 from sluice.option_names import name_option
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import Array, RaggedArray
+from sluice.sequence.data.readers.pair_groups import PairSide, group_pairs
 from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair, read_pair_texts
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, find_id_dtype, make_encoder
 from sluice.sequence.data.readers.tokenizers import (
@@ -48,8 +48,10 @@ def read_pairs(
     columns: Sequence[int] | None = None,
     header: bool | None = None,
     vocabulary_size: int | None = None,
+    joint_vocabulary: bool = False,
     vocabulary: Vocabulary | None = None,
     target_vocabulary: Vocabulary | None = None,
+    group_by: PairSide | None = None,
     max_length: int = _LONGEST,
     encoding: str | None = None,
     on_reading: OnReading = ignore_progress,
@@ -63,8 +65,11 @@ def read_pairs(
         header: whether the first line names the columns; None to recognise usual names.
         vocabulary_size: of each side's words or subwords; default 20,000 words, or a subword for
             every 10 pairs, from 500 to 4,000.
+        joint_vocabulary: whether both sides have one vocabulary, learnt from both.
         vocabulary: of a model's sources, by which they are split, in place of `unit`.
         target_vocabulary: of a model's targets.
+        group_by: the side, ``"source"``, ``"target"`` or ``"both"``, whose equal texts a split
+            keeps in one part; default both, or the source where targets are like labels.
         max_length: tokens; pairs with a longer side are skipped and reported.
         encoding: of the files; None to detect it.
         on_reading: called with the progress.
@@ -80,7 +85,7 @@ def read_pairs(
     >>> read_pairs([path]).report().splitlines()[0]
     'pairs.tsv: pairs in UTF-8, 2; sources: 6 characters, 4 different; targets: 6, 4 different.'
     """
-    _check_options(unit, max_length)
+    _check_options(unit, max_length, vocabulary_size)
     paths = to_paths(files)
     total = sum(path.stat().st_size for path in paths if path.is_file())
     on_reading(LoadProgress("reading", 0, total))
@@ -92,20 +97,29 @@ def read_pairs(
     on_reading(LoadProgress("learning tokens", total // 2, total))
     sides = [[one.source for one in texts.pairs], [one.target or "" for one in texts.pairs]]
     chosen = unit or _choose_unit(sides)
+    if joint_vocabulary:
+        sides = [sides[0] + sides[1]] * 2
+        vocabulary = vocabulary or target_vocabulary
+        vocabulary = vocabulary or _learn_vocabulary(sides[0], chosen, vocabulary_size)
+        target_vocabulary = target_vocabulary or vocabulary
     source, target = (
         known or _learn_vocabulary(side, chosen, vocabulary_size)
         for known, side in zip((vocabulary, target_vocabulary), sides, strict=True)
     )
-    read = _Encoded(texts, source, target, max_length)
+    read = _Encoded(texts, source, target, max_length, group_by)
     notes = _describe_unit(chosen) if unit is None and vocabulary is None else []
     return read.build(paths, [*texts.notes, *notes])
 
 
-def _check_options(unit: str | None, max_length: int) -> None:
+def _check_options(unit: str | None, max_length: int, vocabulary_size: int | None) -> None:
     if unit is not None and unit not in _UNITS:
         raise DataError(f"{name_option('unit')} must be one of {', '.join(_UNITS)}, got {unit!r}.")
     if max_length < 1:
         raise DataError(f"max_length must be at least 1, got {max_length}.")
+    if vocabulary_size is not None and vocabulary_size < 1:
+        raise DataError(
+            f"{name_option('vocabulary_size')} must be at least 1, got {vocabulary_size}."
+        )
 
 
 def _choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:
@@ -131,9 +145,15 @@ class _Encoded:
     """The ids of pairs, without those that are empty or too long."""
 
     def __init__(
-        self, texts: PairTexts, source: Vocabulary, target: Vocabulary, max_length: int
+        self,
+        texts: PairTexts,
+        source: Vocabulary,
+        target: Vocabulary,
+        max_length: int,
+        group_by: PairSide | None,
     ) -> None:
         self.texts, self.source, self.target = texts, source, target
+        self.group_by = group_by
         encode, encode_target = make_encoder(source), make_encoder(target)
         self.pairs, self.skipped = list[TextPair](), list(texts.skipped_items)
         self.sources, self.targets = list[Array](), list[Array]()
@@ -164,9 +184,15 @@ class _Encoded:
             f"{len(self.source.tokens):,} different; targets: {len(targets.flat):,}, "
             f"{len(self.target.tokens):,} different."
         )
+        groups = group_pairs(
+            [pair.source for pair in self.pairs],
+            [pair.target or "" for pair in self.pairs],
+            self.group_by,
+        )
         about = [
             *notes,
             *self._describe_unknown(sources, targets),
+            *groups.notes,
             *_describe_repetition(self.pairs),
         ]
         return Pairs(
@@ -175,7 +201,7 @@ class _Encoded:
             sources,
             targets,
             names=tuple(pair.place for pair in self.pairs),
-            groups=tuple(pair.source.strip() for pair in self.pairs),
+            groups=groups.groups,
             predefined_split=_split_files(files, self.pairs),
             load_report=LoadReport(summary, tuple(about), tuple(self.skipped)),
         )
@@ -215,13 +241,6 @@ def _find_fault(source: int, target: int, longest: int) -> str:
 
 def _describe_repetition(pairs: Sequence[TextPair]) -> list[str]:
     notes = []
-    sources = Counter(pair.source.strip() for pair in pairs)
-    several = [number for number in sources.values() if number > 1]
-    if several:
-        notes.append(
-            f"{len(several):,} sources stand in several pairs, {sum(several):,} in all; a split "
-            "keeps these together."
-        )
     again = len(pairs) - len({(pair.source, pair.target) for pair in pairs})
     if again:
         notes.append(f"{pluralize(again, 'pair')} repeat an earlier one.")

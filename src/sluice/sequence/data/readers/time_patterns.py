@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -80,7 +80,11 @@ class TimeForm:
 
     def matches(self, cell: str) -> bool:
         """Whether one cell is written in this form; its numbers may be no date."""
-        return re.search(self.regex, cell) is not None
+        return self._compiled.search(cell) is not None
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.regex)
 
     def _read_part(self, cells: pa.Array) -> Moments:
         from pyarrow import compute

@@ -41,8 +41,12 @@ def _find_fitting(
     if not len(cells):
         return
     first, last = cells[0].as_py(), cells[len(cells) - 1].as_py()
+    common = {*first} & {*last}
     for date in dates:
         for clock in clocks:
+            # Compiling hundreds of expressions takes seconds: few have the marks of these cells.
+            if not _find_marks(date + clock) <= common:
+                continue
             form = compile_form(date + clock)
             if not (form.matches(first) and form.matches(last)):
                 continue
@@ -50,6 +54,10 @@ def _find_fitting(
             years = moments.local.astype("datetime64[Y]").astype(np.int64) + 1970
             if moments.valid.all() and years.min() >= 1700 and years.max() < 2300:
                 yield date + clock
+
+
+def _find_marks(pattern: str) -> set[str]:
+    return {*re.sub(r"%.|\s", "", pattern)}
 
 
 def is_time_of_day(cell: str) -> bool:
