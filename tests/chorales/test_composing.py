@@ -15,13 +15,13 @@ import torch
 
 from command import run, sentence
 from sluice.chorales.batches import RollBatches
-from sluice.chorales.composer import Composer, extract_melody
+from sluice.chorales.composer import ChoraleComposer, extract_melody
 from sluice.chorales.errors import ChoraleError
 from sluice.chorales.output import Presentation, write_pieces
 from sluice.chorales.parts import separate_voices
 from sluice.chorales.plan import Plan
 from sluice.chorales.readers.files import read_roll
-from sluice.chorales.roll import CLOCK_WIDTH, Bar, Note, Roll, make_roll
+from sluice.chorales.roll import CLOCK_WIDTH, Roll, RollBar, RollNote, make_roll
 from sluice.chorales.training import compute_nats_per_step, name_columns
 from sluice.sequence import Checkpoint
 from sluice.sequence.errors import SequenceError
@@ -29,24 +29,26 @@ from sluice.sequence.models import BiaxialConfig, BiaxialModel
 
 
 @pytest.fixture(scope="module")
-def composer() -> Composer:
+def composer() -> ChoraleComposer:
     torch.manual_seed(2)
     config = BiaxialConfig(
         features=37, lowest=40, clock=CLOCK_WIDTH, hidden_size=8, note_hidden_size=8
     )
     model = BiaxialModel(config)
     model.readout.bias.data = torch.tensor([3.0, 0.0, 0.0])  # mostly silence, as in chords
-    return Composer(Checkpoint(model, metadata={"grid": 4}, columns=name_columns(model)))
+    return ChoraleComposer(Checkpoint(model, metadata={"grid": 4}, columns=name_columns(model)))
 
 
 def _make_melody() -> Roll:
     pitches = [67, 69, 71, 72, 71, 69, 67, 67]
-    notes = [Note(Fraction(k), Fraction(k + 1), pitch) for k, pitch in enumerate(pitches)]
-    bars = [Bar(Fraction(4 * k), Fraction(4), Fraction(0), Fraction(4)) for k in range(2)]
+    notes = [RollNote(Fraction(k), Fraction(k + 1), pitch) for k, pitch in enumerate(pitches)]
+    bars = [RollBar(Fraction(4 * k), Fraction(4), Fraction(0), Fraction(4)) for k in range(2)]
     return make_roll(notes, bars, name="song")
 
 
-def test_pieces_have_four_voices_at_most_and_repeat_with_their_seed(composer: Composer) -> None:
+def test_pieces_have_four_voices_at_most_and_repeat_with_their_seed(
+    composer: ChoraleComposer,
+) -> None:
     one, again, other = (composer.compose(Plan(1), seed=seed, particles=4) for seed in (5, 5, 6))
     assert np.array_equal(one.roll.states, again.roll.states)
     assert not np.array_equal(one.roll.states, other.roll.states)
@@ -55,14 +57,14 @@ def test_pieces_have_four_voices_at_most_and_repeat_with_their_seed(composer: Co
     assert (one.roll.states[:-1][held] > 0).all()  # nothing is held that did not sound
 
 
-def test_the_likelihood_of_what_was_composed_is_the_models(composer: Composer) -> None:
+def test_the_likelihood_of_what_was_composed_is_the_models(composer: ChoraleComposer) -> None:
     one = composer.compose(Plan(1), seed=1, particles=2)
     found = compute_nats_per_step(composer.model, (one.roll,))
     assert one.nats_per_step == pytest.approx(found["notes"], rel=1e-5)
     assert found["sounding"] < found["notes"]
 
 
-def test_a_melody_stays_on_top(composer: Composer) -> None:
+def test_a_melody_stays_on_top(composer: ChoraleComposer) -> None:
     melody = _make_melody()
     found = composer.harmonise(melody, seed=3, particles=8).roll
     assert np.array_equal(extract_melody(found), melody.states)
@@ -70,7 +72,7 @@ def test_a_melody_stays_on_top(composer: Composer) -> None:
     assert (found.states > 0).sum() > (melody.states > 0).sum()
 
 
-def test_a_beginning_stays_and_the_bars_go_on(composer: Composer) -> None:
+def test_a_beginning_stays_and_the_bars_go_on(composer: ChoraleComposer) -> None:
     beginning = _make_melody()
     found = composer.extend(beginning, Plan(1), seed=3, particles=4).roll
     assert np.array_equal(found.states[:32], beginning.states)
@@ -81,7 +83,7 @@ def test_a_beginning_stays_and_the_bars_go_on(composer: Composer) -> None:
         composer.extend(beginning, Plan(1, "3/4"))
 
 
-def test_what_does_not_fit_the_model_is_refused(composer: Composer) -> None:
+def test_what_does_not_fit_the_model_is_refused(composer: ChoraleComposer) -> None:
     with pytest.raises(ChoraleError, match="knows 40 to 76; transpose it"):
         composer.harmonise(_make_melody().transpose(12))
     with pytest.raises(ChoraleError, match="4 steps in a quarter note, the piece 2"):
@@ -92,7 +94,7 @@ def test_what_does_not_fit_the_model_is_refused(composer: Composer) -> None:
         composer.compose(Plan(1), temperature=0.0)
 
 
-def test_files_hold_the_piece(composer: Composer, tmp_path: Path) -> None:
+def test_files_hold_the_piece(composer: ChoraleComposer, tmp_path: Path) -> None:
     piece = composer.harmonise(_make_melody(), seed=4, particles=4).roll
     parts = separate_voices(piece)
     formats = ["musicxml", "mid", "svg", "wav"]
@@ -136,7 +138,7 @@ def test_the_command_trains_composes_and_harmonises(tmp_path: Path) -> None:
         melody = _make_melody()
         steps = np.random.default_rng(number).permutation(8)
         notes = [n._replace(pitch=60 + int(steps[k])) for k, n in enumerate(melody.list_notes())]
-        bars = [Bar(Fraction(0), Fraction(8), Fraction(0), Fraction(4))]
+        bars = [RollBar(Fraction(0), Fraction(8), Fraction(0), Fraction(4))]
         parts = separate_voices(make_roll(notes, bars))
         write_pieces([parts], corpus, ["musicxml"], [Presentation(f"piece {number}")])
     out = tmp_path / "out"

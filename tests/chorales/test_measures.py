@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 
 from sluice.chorales.errors import ChoraleError
-from sluice.chorales.key import Key, find_key
+from sluice.chorales.key import ChoraleKey, find_key
 from sluice.chorales.measures import ChordIndex, count_parallels, list_chords, measure
 from sluice.chorales.parts import Parts, separate_voices
-from sluice.chorales.roll import Bar, Note, Roll, make_roll
+from sluice.chorales.roll import Roll, RollBar, RollNote, make_roll
 
 
 def _make_roll(chords: list[list[int]]) -> Roll:
     """A chord a quarter note, all struck."""
     notes = [
-        Note(Fraction(at), Fraction(at + 1), pitch)
+        RollNote(Fraction(at), Fraction(at + 1), pitch)
         for at, chord in enumerate(chords)
         for pitch in chord
     ]
     length = Fraction(len(chords))
     last = [(length - 1, length)]
-    return make_roll(notes, [Bar(Fraction(0), length, Fraction(0), Fraction(4))], fermatas=last)
+    return make_roll(notes, [RollBar(Fraction(0), length, Fraction(0), Fraction(4))], fermatas=last)
 
 
 def _make_parts(chords: list[list[int]]) -> Parts:
@@ -105,8 +105,8 @@ def test_copied_runs_are_found_in_any_key() -> None:
 
 
 def test_keys_and_spelling() -> None:
-    assert find_key(_make_roll([sorted(chord) for chord in CADENCE])) == Key(0, False)
-    names = {Key(tonic, False).fifths: Key(tonic, False).name for tonic in range(12)}
+    assert find_key(_make_roll([sorted(chord) for chord in CADENCE])) == ChoraleKey(0, False)
+    names = {ChoraleKey(tonic, False).fifths: ChoraleKey(tonic, False).name for tonic in range(12)}
     assert names[-3] == "E flat major" and names[4] == "E major" and names[0] == "C major"
-    assert Key(9, True).fifths == 0 and Key(9, True).name == "A minor"
-    assert [Key(9, True).spell(p) for p in (68, 70, 66)] == [("G", 1), ("B", -1), ("F", 1)]
+    assert ChoraleKey(9, True).fifths == 0 and ChoraleKey(9, True).name == "A minor"
+    assert [ChoraleKey(9, True).spell(p) for p in (68, 70, 66)] == [("G", 1), ("B", -1), ("F", 1)]

@@ -14,7 +14,7 @@ import pytest
 from sluice.chorales.corpus import load_chorales, split_chorales
 from sluice.chorales.errors import ChoraleError
 from sluice.chorales.readers.files import read_roll, read_rolls
-from sluice.chorales.roll import Bar, Note, make_roll
+from sluice.chorales.roll import RollBar, RollNote, make_roll
 from sluice.sequence.errors import DataError
 
 SCORE = """<?xml version="1.0"?>
@@ -112,12 +112,14 @@ def test_piano_rolls_keep_their_split_and_say_nothing_of_struck_notes(tmp_path: 
 
 
 def test_transposed_settings_of_a_melody_stand_on_one_side() -> None:
-    bars = [Bar(Fraction(0), Fraction(20), Fraction(0), Fraction(4))]
+    bars = [RollBar(Fraction(0), Fraction(20), Fraction(0), Fraction(4))]
     steps = np.random.default_rng(0).integers(-5, 6, (12, 19)).cumsum(axis=1) + 66
     rolls = []
     for line in steps:
         for shift in (0, 3):
-            notes = [Note(Fraction(k), Fraction(k + 1), int(p) + shift) for k, p in enumerate(line)]
+            notes = [
+                RollNote(Fraction(k), Fraction(k + 1), int(p) + shift) for k, p in enumerate(line)
+            ]
             rolls.append(make_roll(notes, bars))
     from sluice.chorales.readers.files import RollCollection
 

@@ -1,4 +1,4 @@
-"""`Composer`: chorales from a model, new, continued, or under a given melody."""
+"""`ChoraleComposer`: chorales from a model, new, continued, or under a given melody."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTICLES = 16
 
 
 @dataclass(frozen=True)
-class Composition:
+class ComposedChorale:
     """A piece that was composed.
 
     Attributes:
@@ -36,7 +36,7 @@ class Composition:
     nats_per_step: float
 
 
-class Composer:
+class ChoraleComposer:
     """Composes in four parts with a trained `BiaxialModel`.
 
     Several candidates grow side by side (a particle filter, Gordon, Salmond & Smith 1993). At every
@@ -68,12 +68,12 @@ class Composer:
         self.metadata: dict[str, Any] = dict(checkpoint.metadata)
 
     @classmethod
-    def load(cls, path: StrPath) -> Composer:
+    def load(cls, path: StrPath) -> ChoraleComposer:
         """The composer of a model file.
 
         Raises:
             CheckpointError: a file that cannot be read.
-            ChoraleError: as `Composer`.
+            ChoraleError: as `ChoraleComposer`.
         """
         return cls(Checkpoint.load(path))
 
@@ -94,7 +94,7 @@ class Composer:
         seed: int = 0,
         temperature: float = 0.9,
         particles: int = PARTICLES,
-    ) -> Composition:
+    ) -> ComposedChorale:
         """A new piece; the same seed gives the same piece on one machine.
 
         Args:
@@ -118,7 +118,7 @@ class Composer:
         seed: int = 0,
         temperature: float = 0.9,
         particles: int = PARTICLES,
-    ) -> Composition:
+    ) -> ComposedChorale:
         """A beginning and what follows it: as many phrases as the plan has, in its meter.
 
         The beginning stays as it is, but for silence at its end.
@@ -156,7 +156,7 @@ class Composer:
         seed: int = 0,
         temperature: float = 0.9,
         particles: int = 2 * PARTICLES,
-    ) -> Composition:
+    ) -> ComposedChorale:
         """A melody with three parts below it: of a piece in parts, its highest notes.
 
         Raises:
@@ -190,7 +190,7 @@ class Composer:
         seed: int,
         temperature: float,
         particles: int,
-    ) -> Composition:
+    ) -> ComposedChorale:
         """Steps from `known` on; those before are read."""
         uniforms = UniformNumbers(seed)
         sampler = NoteSampler(self.model, particles)
@@ -226,7 +226,7 @@ class Composer:
         best = int(_resample(weights, float(uniforms.draw(1)))[0])
         states = np.zeros_like(form.states)
         states[:, self.low : self.high + 1] = pieces[:, best].numpy().astype(np.uint8)
-        return Composition(replace(form, states=states), float(costs[best]) / len(form))
+        return ComposedChorale(replace(form, states=states), float(costs[best]) / len(form))
 
 
 def extract_melody(roll: Roll) -> np.ndarray[Any, np.dtype[np.uint8]]:

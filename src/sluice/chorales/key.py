@@ -17,7 +17,7 @@ _MINOR_SHIFT = 3
 """A minor key has the signature of the major key three semitones above."""
 
 
-class Key(NamedTuple):
+class ChoraleKey(NamedTuple):
     """A key: the pitch class of its tonic, and whether it is minor."""
 
     tonic: int
@@ -41,8 +41,8 @@ class Key(NamedTuple):
         Of the names of a note the one is chosen that lies nearest to the key on the line of
         fifths, from three below to eight above its major tonic, so that leading notes are sharp.
 
-        >>> Key(2, False).spell(66), Key(5, False).spell(70), Key(9, True).spell(68)
-        (('F', 1), ('B', -1), ('G', 1))
+        >>> ChoraleKey(2, False).spell(66), ChoraleKey(9, True).spell(68)
+        (('F', 1), ('G', 1))
         """
         place = (pitch * 7) % 12  # fifths above C
         lowest = self.fifths - 3
@@ -51,7 +51,7 @@ class Key(NamedTuple):
         return _LETTERS[index % 7], index // 7
 
 
-def find_key(roll: Roll) -> Key:
+def find_key(roll: Roll) -> ChoraleKey:
     """The key whose profile fits best how long each pitch class sounds (Krumhansl & Schmuckler).
 
     The last bass note counts as much as an eighth of the piece: chorales end on the tonic.
@@ -62,10 +62,10 @@ def find_key(roll: Roll) -> Key:
     last = np.flatnonzero(sounding.any(axis=1))
     bass = int(np.flatnonzero(sounding[last[-1]])[0]) % 12 if len(last) else 0
     durations[bass] += durations.sum() / 8
-    best, key = -np.inf, Key(0, False)
+    best, key = -np.inf, ChoraleKey(0, False)
     for is_minor, profile in ((False, _MAJOR), (True, _MINOR)):
         for tonic in range(12):
             fit = float(np.corrcoef(np.roll(profile, tonic), durations)[0, 1])
             if fit > best:
-                best, key = fit, Key(tonic, is_minor)
+                best, key = fit, ChoraleKey(tonic, is_minor)
     return key

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sluice.chorales.errors import ChoraleError
-from sluice.chorales.roll import Note, Roll
+from sluice.chorales.roll import Roll, RollNote
 from sluice.sequence.models.biaxial import SILENT, STRUCK
 
 
@@ -50,19 +50,19 @@ class Parts:
     strikes: NDArray[np.bool_]
     roll: Roll
 
-    def list_notes(self, voice: int) -> list[Note]:
+    def list_notes(self, voice: int) -> list[RollNote]:
         """The notes of a voice in order; voices count from 0, the soprano."""
         from fractions import Fraction
 
         grid = self.roll.grid
-        notes: list[Note] = []
+        notes: list[RollNote] = []
         start = 0
         column, strikes = self.pitches[:, voice], self.strikes[:, voice]
         for step in range(1, len(column) + 1):
             if step == len(column) or strikes[step] or column[step] != column[step - 1]:
                 if column[step - 1] != _SILENT_VOICE:
                     begin, end = Fraction(start, grid), Fraction(step, grid)
-                    notes.append(Note(begin, end, int(column[step - 1]), voice))
+                    notes.append(RollNote(begin, end, int(column[step - 1]), voice))
                 start = step
         return notes
 

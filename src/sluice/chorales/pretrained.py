@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sluice.chorales.composer import Composer
+from sluice.chorales.composer import ChoraleComposer
 from sluice.chorales.errors import ChoraleError
 from sluice.files import StrPath
 
@@ -12,11 +12,11 @@ SHIPPED = Path(__file__).parent / "model" / "chorales.safetensors"
 """Its file; `model/README.md` says what it was trained on, and how well it predicts."""
 
 
-def load_composer(path: StrPath | None = None) -> Composer:
+def load_composer(path: StrPath | None = None) -> ChoraleComposer:
     """The composer of a model file; of the shipped one if none is named.
 
     Raises:
-        ChoraleError: as `Composer`; no shipped model in this installation.
+        ChoraleError: as `ChoraleComposer`; no shipped model in this installation.
         CheckpointError: a file that cannot be read.
     """
     if path is None and not SHIPPED.exists():
@@ -24,4 +24,4 @@ def load_composer(path: StrPath | None = None) -> Composer:
             "This installation has no model of chorales; train one with `sluice train chorales` "
             "and name its file."
         )
-    return Composer.load(SHIPPED if path is None else path)
+    return ChoraleComposer.load(SHIPPED if path is None else path)

@@ -23,7 +23,7 @@ _CLOSE = 4
 """Quarters before the end in which the clock says that a piece is ending."""
 
 
-class Note(NamedTuple):
+class RollNote(NamedTuple):
     """A note as it is played: start and end in quarter notes, MIDI number, and its part."""
 
     start: Fraction
@@ -32,7 +32,7 @@ class Note(NamedTuple):
     part: int = 0
 
 
-class Bar(NamedTuple):
+class RollBar(NamedTuple):
     """A bar or a part of one: its start, its length, and how far into the bar it starts.
 
     All in quarter notes; `meter` is the whole bar's length, which a pickup does not fill.
@@ -112,7 +112,7 @@ class Roll:
             clock[:, 10] = len(self) - rows <= _CLOSE * self.grid
         return clock
 
-    def list_notes(self) -> list[Note]:
+    def list_notes(self) -> list[RollNote]:
         """The notes in order of their starts and pitches; one held from the start counts."""
         notes = []
         for pitch in np.flatnonzero((self.states > SILENT).any(axis=0)):
@@ -122,13 +122,15 @@ class Roll:
             for start in starts.tolist():
                 later = np.flatnonzero(column[start + 1 :] != HELD)
                 end = start + 1 + (int(later[0]) if len(later) else len(column) - start - 1)
-                notes.append(Note(Fraction(start, self.grid), Fraction(end, self.grid), int(pitch)))
+                notes.append(
+                    RollNote(Fraction(start, self.grid), Fraction(end, self.grid), int(pitch))
+                )
         return sorted(notes)
 
 
 def make_roll(
-    notes: Sequence[Note],
-    bars: Sequence[Bar],
+    notes: Sequence[RollNote],
+    bars: Sequence[RollBar],
     *,
     grid: int = 4,
     fermatas: Sequence[tuple[Fraction, Fraction]] = (),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sluice.chorales.errors import ChoraleError
-from sluice.chorales.key import Key, find_key
+from sluice.chorales.key import ChoraleKey, find_key
 from sluice.chorales.parts import VOICES, Parts
 from sluice.extras import MissingExtraError
 from sluice.locks import ForkSafeLock
@@ -35,7 +35,7 @@ _REDUCTIONS = (1.0, 1.2, 1.4, 1.7, 2.0, 2.5)
 _A4_PIXELS = 210 / 25.4 * 96
 
 
-class _Piece(NamedTuple):
+class _Sign(NamedTuple):
     """A sign of the score: what of a bar it fills, and how it hangs together with others."""
 
     start: Fraction
@@ -159,7 +159,7 @@ def _has_pickup(bars: list[tuple[int, int, int]]) -> bool:
     return end - start < steps and len(bars) > 1
 
 
-def _cut_bar(parts: Parts, voice: int, start: int, end: int) -> Iterator[_Piece]:
+def _cut_bar(parts: Parts, voice: int, start: int, end: int) -> Iterator[_Sign]:
     """What a voice does in a bar, in lengths that a sign can say, with ties and rests."""
     grid = parts.roll.grid
     now, last = Fraction(start, grid), Fraction(end, grid)
@@ -180,14 +180,16 @@ def _cut_bar(parts: Parts, voice: int, start: int, end: int) -> Iterator[_Piece]
         yield from _split(now, last, None)
 
 
-def _split(start: Fraction, end: Fraction, pitch: int | None) -> Iterator[_Piece]:
+def _split(start: Fraction, end: Fraction, pitch: int | None) -> Iterator[_Sign]:
     while start < end:
         length = next((one for one in _TYPES if one <= end - start), end - start)
-        yield _Piece(start, length, pitch)
+        yield _Sign(start, length, pitch)
         start += length
 
 
-def _add_attributes(measure: Element, voice: int, key: Key | None, steps: int, grid: int) -> None:
+def _add_attributes(
+    measure: Element, voice: int, key: ChoraleKey | None, steps: int, grid: int
+) -> None:
     attributes = SubElement(measure, "attributes")
     if key is not None:
         SubElement(attributes, "divisions").text = str(8 * grid)
@@ -212,7 +214,7 @@ def _add_tempo(measure: Element, tempo: float) -> None:
     SubElement(measure, "sound", tempo=f"{tempo:g}")
 
 
-def _join_beams(pieces: list[_Piece]) -> list[list[str]]:
+def _join_beams(pieces: list[_Sign]) -> list[list[str]]:
     """What each note's beams do, from the first: notes of one quarter share them."""
     flags = [
         0 if one.pitch is None or one.length >= 1 else 1 + (one.length < Fraction(1, 2))
@@ -243,7 +245,9 @@ def _join_beams(pieces: list[_Piece]) -> list[list[str]]:
     return found
 
 
-def _add_note(measure: Element, piece: _Piece, beams: list[str], key: Key, parts: Parts) -> None:
+def _add_note(
+    measure: Element, piece: _Sign, beams: list[str], key: ChoraleKey, parts: Parts
+) -> None:
     grid = parts.roll.grid
     note = SubElement(measure, "note")
     if piece.pitch is None:
@@ -269,7 +273,7 @@ def _add_note(measure: Element, piece: _Piece, beams: list[str], key: Key, parts
     _add_notations(note, piece, parts)
 
 
-def _add_notations(note: Element, piece: _Piece, parts: Parts) -> None:
+def _add_notations(note: Element, piece: _Sign, parts: Parts) -> None:
     fermatas, grid = parts.roll.fermatas, parts.roll.grid
     first = int(piece.start * grid)
     last = int((piece.start + piece.length) * grid) - 1

@@ -78,7 +78,7 @@ def _shape_vowel(hertz: Samples) -> Samples:
     return response
 
 
-class Instrument(NamedTuple):
+class PartInstrument(NamedTuple):
     """What plays all parts: its program of General MIDI, from 0, and its notes."""
 
     program: int
@@ -86,13 +86,13 @@ class Instrument(NamedTuple):
 
 
 INSTRUMENTS = {
-    "organ": Instrument(19, synthesise_organ),
-    "strings": Instrument(48, synthesise_fiddle),
-    "choir": Instrument(52, synthesise_choir),
+    "organ": PartInstrument(19, synthesise_organ),
+    "strings": PartInstrument(48, synthesise_fiddle),
+    "choir": PartInstrument(52, synthesise_choir),
 }
 
 
-def find_instrument(name: str) -> Instrument:
+def find_instrument(name: str) -> PartInstrument:
     """The instrument of that name.
 
     Raises:

@@ -14,7 +14,7 @@ from rich.table import Table
 from sluice.cli.errors import report_known_errors
 
 if TYPE_CHECKING:
-    from sluice.chorales.composer import Composer, Composition
+    from sluice.chorales.composer import ChoraleComposer, ComposedChorale
     from sluice.chorales.roll import Roll
 
 _FOLDER = Path("chorales-out")
@@ -77,7 +77,7 @@ def compose_chorales(request: ChoraleRequest) -> None:
             typer.echo(f"Left out: {reason}")
 
 
-def _read_given(request: ChoraleRequest, composer: Composer) -> Roll | None:
+def _read_given(request: ChoraleRequest, composer: ChoraleComposer) -> Roll | None:
     """The beginning or the melody of the user's."""
     from sluice.chorales.readers.files import read_roll
 
@@ -96,8 +96,8 @@ def _name(request: ChoraleRequest, given: Roll | None) -> str:
 
 
 def _compose_one(
-    request: ChoraleRequest, composer: Composer, given: Roll | None, plan: object, seed: int
-) -> Composition:
+    request: ChoraleRequest, composer: ChoraleComposer, given: Roll | None, plan: object, seed: int
+) -> ComposedChorale:
     from sluice.chorales.plan import Plan
 
     assert isinstance(plan, Plan)
@@ -108,7 +108,7 @@ def _compose_one(
     return composer.extend(given, plan, seed=seed, temperature=request.temperature)
 
 
-def _build_table(composed: list[Composition], first: int) -> Table:
+def _build_table(composed: list[ComposedChorale], first: int) -> Table:
     """What the pieces are like."""
     from sluice.chorales.key import find_key
     from sluice.chorales.measures import measure

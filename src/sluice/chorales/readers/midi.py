@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice.chorales.readers.musicxml import ScoreContents
-from sluice.chorales.roll import Bar, Note
+from sluice.chorales.roll import RollBar, RollNote
 from sluice.extras import MissingExtraError
 from sluice.files import StrPath
 from sluice.sequence.data.readers.file_kinds import read_head
@@ -51,7 +51,7 @@ def read_midi_score(path: StrPath) -> ScoreContents:
             if not 0 <= start + length <= _MOST_QUARTERS:
                 raise DataError(f"{path} is a damaged MIDI file: a note at {float(start):g}.")
             if length > 0:
-                contents.notes.append(Note(start, start + length, note.pitch, number))
+                contents.notes.append(RollNote(start, start + length, note.pitch, number))
     if not contents.notes:
         raise DataError(f"{path} is a MIDI file without notes (drums are not read).")
     if len(score.tempos):
@@ -68,12 +68,12 @@ def read_midi_score(path: StrPath) -> ScoreContents:
     return contents
 
 
-def _list_bars(changes: dict[Fraction, Fraction], last: Fraction) -> list[Bar]:
+def _list_bars(changes: dict[Fraction, Fraction], last: Fraction) -> list[RollBar]:
     """Whole bars up to the end; a new meter begins a bar."""
-    now, meter, bars = Fraction(0), changes.get(Fraction(0), Fraction(4)), list[Bar]()
+    now, meter, bars = Fraction(0), changes.get(Fraction(0), Fraction(4)), list[RollBar]()
     while now < last:
         end = min([one for one in changes if now < one < now + meter], default=now + meter)
-        bars.append(Bar(now, end - now, Fraction(0), meter))
+        bars.append(RollBar(now, end - now, Fraction(0), meter))
         now = end
         meter = changes.get(now, meter)
     return bars

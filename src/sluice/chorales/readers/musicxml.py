@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from sluice.chorales.roll import Bar, Note
+from sluice.chorales.roll import RollBar, RollNote
 from sluice.files import StrPath
 from sluice.sequence.data.readers.file_kinds import require_regular_file
 from sluice.sequence.data.report import make_read_error
@@ -30,8 +30,8 @@ class ScoreContents:
     Times are in quarter notes; `parts` are the names of the parts, from the first.
     """
 
-    notes: list[Note] = field(default_factory=list)
-    bars: list[Bar] = field(default_factory=list)
+    notes: list[RollNote] = field(default_factory=list)
+    bars: list[RollBar] = field(default_factory=list)
     fermatas: list[tuple[Fraction, Fraction]] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     tempo: float | None = None
@@ -145,9 +145,9 @@ def _read_score(root: Element) -> ScoreContents:
 
 def _place_bars(
     starts: list[Fraction], lengths: list[Fraction], meters: list[Fraction]
-) -> list[Bar]:
+) -> list[RollBar]:
     """The bars; a short first one is a pickup, two short ones in a row may be one that is cut."""
-    bars: list[Bar] = []
+    bars: list[RollBar] = []
     for start, length, meter in zip(starts, lengths, meters, strict=False):
         if length == 0:
             continue
@@ -157,7 +157,7 @@ def _place_bars(
         elif bars and length < meter and bars[-1].length < bars[-1].meter == meter:
             reached = bars[-1].offset + bars[-1].length
             offset = reached % meter if reached % meter + length <= meter else Fraction(0)
-        bars.append(Bar(start, length, offset, meter))
+        bars.append(RollBar(start, length, offset, meter))
     return bars
 
 
@@ -169,8 +169,8 @@ class _PartReader:
         self.meters: list[Fraction] = []
         self.fermatas: list[tuple[Fraction, Fraction]] = []
         self.tempo: float | None = None
-        self._notes: list[Note] = []
-        self._tied: dict[int, Note] = {}
+        self._notes: list[RollNote] = []
+        self._tied: dict[int, RollNote] = {}
         self._divisions, self._transposition = Fraction(1), 0
         self._meter = Fraction(4)
         self._left_out: dict[str, int] = {}
@@ -187,7 +187,7 @@ class _PartReader:
             self.meters.append(self._meter)
             yield length
 
-    def finish_notes(self) -> list[Note]:
+    def finish_notes(self) -> list[RollNote]:
         """All notes, those too whose tie leads nowhere."""
         return [*self._notes, *self._tied.values()]
 
@@ -263,9 +263,9 @@ class _PartReader:
         if not 0 <= number <= 127:
             raise ValueError(f"a pitch outside MIDI's, number {number}")
         ties = {tie.get("type") for tie in element.findall("tie")}
-        self._add(Note(start, start + duration, number, self.number), ties)
+        self._add(RollNote(start, start + duration, number, self.number), ties)
 
-    def _add(self, note: Note, ties: set[str | None]) -> None:
+    def _add(self, note: RollNote, ties: set[str | None]) -> None:
         """Join what is tied; a tie to a note that does not follow at once joins nothing."""
         before = self._tied.get(note.pitch)
         if "stop" in ties and before is not None and before.end == note.start:
