@@ -4,6 +4,7 @@ They take a tape or plain arrays, and ``theme="light"`` or ``"dark"``. matplotli
 ``plots``, is imported by the first plot. ``figure.savefig("forget.png", dpi=150)`` writes one.
 """
 
+from sluice.insight.plots.attention import plot_attention as plot_attention
 from sluice.insight.plots.coloured_text import plot_text as plot_text
 from sluice.insight.plots.eigenvalues import plot_eigenvalues as plot_eigenvalues
 from sluice.insight.plots.forecasts import ForecastPanel as ForecastPanel
