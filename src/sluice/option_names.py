@@ -21,6 +21,18 @@ def name_option(argument: str) -> str:
     return _find_name.get()(argument)
 
 
+def name_argument(argument: str) -> str:
+    """As `name_option`, for a sentence about it: `kind` for a caller in Python.
+
+    >>> name_argument("hidden_size")
+    'hidden_size'
+    >>> with use_option_names("--{}".format):
+    ...     name_argument("hidden")
+    '--hidden'
+    """
+    return name_option(argument).removesuffix("=")
+
+
 @contextmanager
 def use_option_names(find_name: Callable[[str], str]) -> Iterator[None]:
     """Let `find_name` name the options in messages that are written inside the ``with`` block."""

@@ -75,8 +75,8 @@ def test_refusals(model: Path, table: Path, tmp_path: Path) -> None:
     def refused(*options: object) -> str:
         return sentence(run("forecast", model, table, "--out", tmp_path / "o", *options))
 
-    assert "interval must be one of 80" in refused("--interval", 95)
-    assert "series must be one of d, got 'shop'" in refused("--only", "shop")
+    assert "--interval must be one of 80" in refused("--interval", 95)
+    assert "--only must be one of d, got 'shop'" in refused("--only", "shop")
     assert "no columns that are known ahead" in refused("--future", table)
     assert "--out must be a .csv file or a folder" in refused("--out", tmp_path / "o.txt")
     assert "a picture must be a .svg" in refused("--picture", tmp_path / "o.gif")

@@ -9,7 +9,6 @@ from sluice.sequence import DataError, Series, evaluate, make_task
 from sluice.sequence.batch import Batch
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.metrics.forecasts import measure_residuals
-from sluice.sequence.metrics.linear_forecast import LinearForecast
 
 SIZES: dict[str, Any] = {"hidden_size": 4, "num_layers": 1, "dropout": 0.0}
 
@@ -68,44 +67,6 @@ def test_what_is_known_ahead_is_named_and_read() -> None:
         make_task(count_up(1))
 
 
-def test_a_linear_model_beside_ordinary_ridge_regression() -> None:
-    """In whole windows, with a row for each step that has all lags before it."""
-    random = np.random.default_rng(0)
-    x = np.zeros(400)
-    for t in range(2, 400):
-        x[t] = 1.2 * x[t - 1] - 0.5 * x[t - 2] + random.normal()
-    series = Series(("x",), RaggedArray.of([x[:, None]], np.float64))
-    task = make_task(series, horizon=2, seq_len=320, quantiles=(0.1, 0.5, 0.9), **SIZES)
-    model: Any = task.model
-    linear = LinearForecast(model, task.training)
-    assert linear.lags == 16
-    normal = (x - float(model.mean[0])) / float(model.deviation[0])
-    rows, wanted = [], []
-    for t in range(15, 317):
-        lags = [normal[t - k] - normal[t] for k in range(1, 16)]
-        rows.append([1.0, normal[t], *lags])
-        wanted.append([normal[t + 1] - normal[t], normal[t + 2] - normal[t]])
-    # Windows of 319 steps cover all of the training part but for the last targets beyond its end.
-    columns, changes = np.array(rows), np.array(wanted)
-    last = [1.0, normal[317], *(normal[317 - k] - normal[317] for k in range(1, 16))]
-    last2 = [1.0, normal[318], *(normal[318 - k] - normal[318] for k in range(1, 16))]
-    near = np.vstack((columns, last, last2))
-    changes_near = [*changes[:, 0], normal[318] - normal[317], normal[319] - normal[318]]
-    far = np.vstack((columns, last))
-    changes_far = [*changes[:, 1], normal[319] - normal[317]]
-    for k, (a, y) in enumerate(((near, changes_near), (far, changes_far))):
-        penalty = 1e-3 * np.diag((near**2).sum(0) if k == 0 else (far**2).sum(0))
-        penalty[0, 0] = 1e-9 * len(a)
-        expected = np.linalg.solve(a.T @ a + penalty, a.T @ np.array(y))
-        np.testing.assert_allclose(linear.weights[:, k], expected, atol=1e-8)
-    inputs = torch.tensor(x[100:140]).view(-1, 1, 1)
-    found = linear.predict(Batch(inputs, torch.full((40, 1, 2), torch.nan)))
-    t = 130
-    row = [1.0, normal[t], *(normal[t - k] - normal[t] for k in range(1, 16))]
-    change = np.array(row) @ linear.weights.numpy() * float(model.deviation[0])
-    np.testing.assert_allclose(found[30, 0], x[t] + change)
-
-
 def test_figures_of_intervals_in_plain_loops() -> None:
     random = np.random.default_rng(1)
     values = random.normal(size=(200, 1)).cumsum(axis=0)
@@ -141,7 +102,7 @@ def test_figures_of_intervals_in_plain_loops() -> None:
         if step is not None:
             width = np.mean([e[2] - e[0] for _, e in mine])
             assert figures["width of 80 %"] == pytest.approx(width)
-    assert [*found.by_method] == ["model", "last value", "linear model (15 steps)"]
+    assert [*found.by_method] == ["model", "last value", "linear (15 steps)"]
     assert len(found.to_score_tables()) == 2
 
 
@@ -175,4 +136,4 @@ def test_a_season_is_one_more_baseline() -> None:
     task = make_task(series, horizon=12, seq_len=40, period=12, **SIZES)
     figures = evaluate(task.model, task.test or task.validation, **task.evaluation_options)
     assert figures.by_method["last season (12 steps)"]["MAE"] == pytest.approx(0, abs=1e-9)
-    assert figures.by_method["linear model (24 steps)"]["MAE"] < 0.05
+    assert figures.by_method["linear (24 steps)"]["MAE"] < 0.05

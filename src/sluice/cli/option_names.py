@@ -12,6 +12,7 @@ _OPTIONS = {
     "batch_size": "batch",
     "max_length": "length",
     "num_beams": "beam",
+    "names": "only",
 }
 """Where a command's parameter has another name than the library's argument."""
 _OTHERS = {"cache": "the environment variable XDG_CACHE_HOME"}

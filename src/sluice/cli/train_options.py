@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -31,9 +32,9 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="What to train on: a file or folder (text, pairs of texts, ABC, MIDI, piano rolls "
-            "in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' "
-            "for the default folk tunes.",
+            help="What to train on: a file or folder (text, pairs of texts, texts with labels, "
+            "ABC, MIDI, piano rolls in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for "
+            "standard input, or 'tunes' for the default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
@@ -57,8 +58,8 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, pairs, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
-            "default: recognised from the file.",
+            help="Format: text, pairs, labels (texts with labels), abc, midi, chorales, csv, "
+            "parquet, jsonl or spreadsheet; default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -80,8 +81,17 @@ class TrainOptions:
     columns: Annotated[
         str | None,
         typer.Option(
-            metavar="N,N",
-            help="Columns of source and target, from 1, where lines of pairs have more than two.",
+            metavar="A,B",
+            help="Columns of source and target, or of text and label, from 1; of text and label "
+            "by name too, as review,sentiment.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    target_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with the target of each line of DATA, for pairs in two files.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -148,6 +158,16 @@ class TrainOptions:
         typer.Option(
             help="Column whose values are known for the steps to forecast, such as a price or a "
             "weather forecast; repeatable.",
+            rich_help_panel=_TABLE,
+        ),
+    ] = None
+    linear_lags: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Values that the linear part of a forecast reads, whose error the network learns; "
+            "default two periods, at least 24, as far as a window and the rows allow it; 0 for no "
+            "linear part.",
             rich_help_panel=_TABLE,
         ),
     ] = None
@@ -307,6 +327,8 @@ class TrainOptions:
         self.require_one_budget()
         usual = defaults or TrainingConfig(seconds=1.0)
         minutes = self.minutes
+        if minutes is not None and not 0 < minutes < math.inf:
+            fail(f"--minutes must be above 0, got {minutes:g}")
         if self.epochs is None and self.steps is None and minutes is None:
             minutes = 2.0
         save_seconds, save_steps = _parse_interval(self.checkpoint_every)

@@ -24,12 +24,25 @@ class Usage(NamedTuple):
 
 
 _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
-_TABLE = (*_LABELS, "target", "horizon", "period", "quantiles", "known", "seq_len")
+_TABLE = (
+    *_LABELS,
+    *("target", "horizon", "period", "quantiles", "known", "seq_len", "linear_lags"),
+)
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
+_TEXT_LABELS = (
+    "kind",
+    "encoding",
+    "columns",
+    "header",
+    "tokenize",
+    "cell",
+    "sparse_embeddings",
+)
 _PAIRS = (
     "kind",
     "encoding",
     "columns",
+    "target_file",
     "tokenize",
     "cell",
     "sparse_embeddings",
@@ -46,6 +59,7 @@ FORMATS = {
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
     "pairs": Usage("pairs of texts", _PAIRS),
+    "labels": Usage("texts with labels", _TEXT_LABELS),
     "csv": Usage("a table in CSV", (*_TABLE, *CSV_FLAGS)),
     "parquet": Usage("a table in Parquet", _TABLE),
     "jsonl": Usage("a table in JSON lines", _TABLE),
@@ -60,8 +74,9 @@ TASKS = {
         ("kind", "encoding", "tokenize", "cell", "sparse_embeddings"),
     ),
     "pairs": FORMATS["pairs"],
+    "text labels": FORMATS["labels"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
-    "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
+    "table labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(
         "a table with labels of long series",
         (*_LABELS, *_ANY_TABLE, "seq_len"),

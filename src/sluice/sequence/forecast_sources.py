@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -9,12 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sluice.sequence.batching.streams import WindowBatches
-from sluice.sequence.data.ragged import Indices
+from sluice.sequence.data.ragged import Array, Indices
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
 from sluice.sequence.data.targets import NextValues
 from sluice.sequence.errors import DataError
 from sluice.sequence.models import ForecasterConfig
+from sluice.sequence.models.linear_part import choose_lags
+
+_WINDOW, _LONGEST_WINDOW = 100, 1_000
+"""Steps of a window by default, and the most that a season makes of it."""
 
 
 def make_next_values(
@@ -49,6 +54,16 @@ def find_places(series: Series, names: Sequence[str]) -> tuple[int, ...]:
                 f"{', '.join(series.features)}."
             )
     return tuple(series.features.index(name) for name in names)
+
+
+def choose_window(period: int | None) -> int:
+    """Steps of a window: so many that a linear part can read more than a season.
+
+    >>> choose_window(None), choose_window(24), choose_window(168)
+    (100, 100, 280)
+    """
+    season = -(-5 * (period or 0) // 3)
+    return season if _WINDOW < season <= _LONGEST_WINDOW else _WINDOW
 
 
 @dataclass(frozen=True)
@@ -96,12 +111,17 @@ class WindowPlan:
 
 
 class ForecastSources(NamedTuple):
-    """The batches of a split; `note` says what each held-out part is for."""
+    """The batches of a split; `note` says what each held-out part is for.
+
+    `before_test` are the targets of the rows before the test part, of each series; None where
+    whole series are the test part, or there is none.
+    """
 
     training: WindowBatches
     validation: WindowBatches
     test: WindowBatches | None
     note: str
+    before_test: Sequence[Array] | None
 
 
 def split_forecasts(
@@ -122,10 +142,13 @@ def split_forecasts(
         return series.split(validation=validation, seed=seed)
 
 
-def make_forecaster_config(training: Series, options: Mapping[str, Any]) -> ForecasterConfig:
+def make_forecaster_config(
+    training: Series, plan: WindowPlan, period: int | None, options: Mapping[str, Any]
+) -> ForecasterConfig:
     """The configuration for a training part; `options` are its fields, before the defaults.
 
-    Changes are scaled by their own spread, and missing values are marked where there are any.
+    Changes are scaled by their own spread, a linear part reads what `choose_lags` says, and missing
+    values are marked where there are any.
     """
     known = options.get("known", ())
     names = training.targets
@@ -141,7 +164,13 @@ def make_forecaster_config(training: Series, options: Mapping[str, Any]) -> Fore
         "indicate": bool(np.isnan(training.values.flat).any()),
         "changes": options.get("from_last", True),
     }
-    return ForecasterConfig(len(training.features), **(usual | dict(options)))
+    given = usual | dict(options)
+    if given["changes"] and "linear_lags" not in given:
+        lengths, features = training.values.lengths, len(training.features)
+        window = min(plan.seq_len, max(1, int(lengths.max(initial=0)) - 1))
+        steps, horizon = int(lengths.sum()), given.get("horizon", 1)
+        given["linear_lags"] = choose_lags(window, steps, features, horizon, period)
+    return ForecasterConfig(len(training.features), **given)
 
 
 def cut_forecasts(
@@ -168,4 +197,33 @@ def cut_forecasts(
         else "the figures are of it too, as there is no test part."
     )
     training = plan.make_training(split.train, config)
-    return ForecastSources(training, validation, test, f"{purpose}; {judge}")
+    few = _describe_calibration(int(split.validation.values.lengths.sum()), config)
+    before = _find_before(split.test, whole, config) if test else None
+    return ForecastSources(training, validation, test, f"{purpose}; {judge}{few}", before)
+
+
+def _find_before(part: Series, whole: Series, config: ForecasterConfig) -> Sequence[Array] | None:
+    """The targets of the rows of each series before those of a part."""
+    first = np.sort(whole.values.starts)
+    starts = first[np.searchsorted(first, part.values.starts, side="right") - 1]
+    if (starts == part.values.starts).any():
+        return None
+    pairs = zip(starts.tolist(), part.values.starts.tolist(), strict=True)
+    return [whole.values.flat[begin:end, list(config.targets)] for begin, end in pairs]
+
+
+def _describe_calibration(steps: int, config: ForecasterConfig) -> str:
+    """A word on intervals that so few held-out steps cannot calibrate; empty where they can."""
+    apart = steps / config.horizon
+    pairs = zip(config.quantiles, reversed(config.quantiles), strict=True)
+    shares = [high - low for low, high in pairs if low < high]
+    short = [share for share in shares if share * (1 + 1 / apart) > 1]
+    if not short:
+        return ""
+    names = ", ".join(f"{100 * share:.4g}" for share in reversed(short))
+    needed = math.ceil(max(share / (1 - share) for share in short) - 1e-9)
+    return (
+        f" The validation part has room for only {apart:.3g} forecasts of {config.horizon} steps "
+        f"that do not overlap: intervals of {names} % need {needed}, and are as wide as the "
+        "largest error in it."
+    )

@@ -16,9 +16,11 @@ from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.formats import AnyData
 from sluice.sequence.data.label_windows import LabelWindows
+from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.pairs import Pairs
-from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
 from sluice.sequence.data.targets import StepLabels, SupervisedSequences
@@ -27,6 +29,7 @@ from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 from sluice.sequence.forecast_sources import (
     WindowPlan,
+    choose_window,
     cut_forecasts,
     find_places,
     make_forecaster_config,
@@ -48,11 +51,12 @@ from sluice.sequence.models import (
 from sluice.sequence.models.quantiles import DEFAULT_QUANTILES
 from sluice.sequence.pair_architectures import PairArchitecture, build_pair_model
 
+_SEQ_LEN = 100
 LONG_SEQUENCE = 2_000
 """Sequences with more steps than this on average are read in streams; shorter ones whole."""
 
 
-D = TypeVar("D", Tokens, Series)
+D = TypeVar("D", Tokens, Series, LabelledTexts)
 ModelOptions = dict[str, Any]
 """Fields of a model's configuration, as the caller gives them."""
 
@@ -62,6 +66,7 @@ class EvaluationOptions(TypedDict, total=False):
 
     period: int | None
     training: BatchSource
+    before: Sequence[Array] | None
     labels: tuple[str, ...]
     class_counts: tuple[int, ...]
 
@@ -114,10 +119,10 @@ class Task:
 
 
 def make_task(
-    data: Tokens | Series | Pairs,
+    data: AnyData,
     *,
     batch_size: int = 32,
-    seq_len: int = 100,
+    seq_len: int | None = None,
     horizon: int = 1,
     period: int | None = None,
     validation: float = 0.1,
@@ -138,7 +143,8 @@ def make_task(
     Args:
         data: from `load_data`.
         batch_size: sequences, streams or windows in a batch.
-        seq_len: steps of a stream's batch, or of a window.
+        seq_len: steps of a stream's batch, or of a window; default 100, for forecasts with a long
+            period more than a season.
         horizon: steps to forecast.
         period: the length of a season in steps, for the naive forecast.
         validation: the fraction for validation, if the data come without a split.
@@ -169,18 +175,23 @@ def make_task(
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)
-    cuts = _BatchOptions(batch_size, seq_len, seed)
+    cuts = _BatchOptions(batch_size, _SEQ_LEN if seq_len is None else seq_len, seed)
     if isinstance(data, Tokens):
         tokens = data.split(validation=validation, seed=seed)
         return _mark_data(_make_token_task(tokens, cuts, model_options), data)
     if isinstance(data, Pairs):
         pairs = data.split(validation=validation, test=test or 0.0, seed=seed)
         return _mark_data(_make_pair_task(pairs, cuts, architecture, model_options), data)
+    if isinstance(data, LabelledTexts):
+        texts = data.split(validation=validation, test=test or 0.0, seed=seed)
+        return _mark_data(_make_text_label_task(texts, cuts, model_options), data)
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
         options["known"] = find_places(data, known)
-        windows = WindowPlan(seq_len, batch_size, seed)
+        windows = WindowPlan(
+            choose_window(period) if seq_len is None else seq_len, batch_size, seed
+        )
         task = _make_forecast_task(data, (validation, test), windows, period, options)
         return _mark_data(task, data)
     split = data.split(validation=validation, test=test or 0.0, seed=seed)
@@ -191,7 +202,7 @@ def make_task(
     return _mark_data(task, data)
 
 
-def _mark_data(task: Task, data: Tokens | Series | Pairs) -> Task:
+def _mark_data(task: Task, data: AnyData) -> Task:
     """The task, whose checkpoint says what data it is for."""
     marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
     return replace(task, checkpoint=marked)
@@ -310,6 +321,27 @@ def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
     return replace(task, report="\n".join((task.report, *notes)))
 
 
+def _make_text_label_task(
+    split: Split[LabelledTexts], cuts: _BatchOptions, options: ModelOptions
+) -> Task:
+    data, counts = split.train, count_classes(split.train)
+    config = LabelsConfig(len(data.classes), vocabulary_size=len(data.vocabulary), **options)
+    checkpoint = Checkpoint(
+        Classifier(config),
+        data.vocabulary,
+        labels=data.classes,
+        preprocessing=_describe_loading(data) | {"class_counts": counts.tolist()},
+    )
+    task = _assemble_task(
+        checkpoint,
+        split,
+        cuts.make_buckets,
+        labels=data.classes,
+        class_counts=tuple(counts.tolist()),
+    )
+    return replace(task, report="\n".join((task.report, *describe_classes(split))))
+
+
 def _make_forecast_task(
     series: Series,
     fractions: tuple[float, float | None],
@@ -318,9 +350,9 @@ def _make_forecast_task(
     options: ModelOptions,
 ) -> Task:
     split = split_forecasts(series, *fractions, cuts.seed)
-    model = Forecaster(make_forecaster_config(split.train, options))
+    model = Forecaster(make_forecaster_config(split.train, cuts, period, options))
     sources = cut_forecasts(split, series, cuts, model.config)
-    model.fit_scale(sources.training)
+    model.fit_scale(sources.training, sources.validation)
     return Task(
         Checkpoint(
             model,
@@ -334,7 +366,7 @@ def _make_forecast_task(
         sources.training,
         sources.validation,
         f"{split.report()} {sources.note}",
-        {"period": period, "training": sources.training},
+        {"period": period, "training": sources.training, "before": sources.before_test},
         sources.test,
     )
 
@@ -349,6 +381,6 @@ def _assemble_task(
     return Task(checkpoint, training, validation, split.report(), evaluation_options)
 
 
-def _describe_loading(data: Tokens | Series | Pairs) -> dict[str, object]:
+def _describe_loading(data: AnyData) -> dict[str, object]:
     """How the data was loaded, so that other files are read in the same way."""
     return {"load_options": dict(data.load_options)} if data.load_options else {}

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
-from sluice.sequence.data.ragged import Array, Indices
+from sluice.sequence.batch import Batch
+from sluice.sequence.batching.streams import WindowBatches
+from sluice.sequence.data.ragged import Array, Indices, RaggedArray
+from sluice.sequence.data.targets import NextValues
 from sluice.sequence.forecasting.origins import Origins
-from sluice.sequence.forecasting.prediction import Prediction
+from sluice.sequence.forecasting.prediction import Prediction, pad_histories
+from sluice.sequence.metrics.linear_forecast import LinearForecast
+from sluice.sequence.models import Forecaster
+from sluice.sequence.models.linear_part import choose_lags
+from sluice.sequence.models.look_ahead import append_known_ahead
 
-_LAGS = 24
 _MOST_ROWS = 20_000
-"""Rows that the linear model is fitted to, and that errors are taken from, at most."""
-_RIDGE = 1e-3
-
-
-class _Columns(NamedTuple):
-    """Of each series the targets, with the last value for missing ones, and what is known ahead."""
-
-    targets: Sequence[Array]
-    known: Sequence[Array]
+"""Rows that errors are taken from, at most."""
+_BATCH = 256
 
 
 class _Windows(NamedTuple):
@@ -45,46 +46,39 @@ class _Windows(NamedTuple):
 
 
 def forecast_baselines(
-    origins: Origins,
-    targets: Sequence[int],
-    known: Sequence[int],
-    levels: Sequence[float],
-    period: int | None,
+    model: Forecaster, origins: Origins, window: int, period: int | None
 ) -> dict[str, Prediction]:
     """What simple methods forecast at each origin; their quantiles are those of their errors.
 
     - *last value*: the last known value.
     - *last season*, with a period: the value a whole number of seasons before.
-    - *linear*: the change from the last value, for each step ahead, as a ridge regression on the
-      changes in the last steps (24, or a season) and on the values known ahead.
+    - *linear*: the model's own linear part, as its training fitted it; for a model without one, a
+      `LinearPart` that is fitted to the rows before the first origin of each series.
 
-    The regression is fitted, and errors are taken, on the rows before the first origin of each
-    series, of all series together in units of each one's mean absolute change. A regression on too
-    few rows is left out.
+    Errors of the first two are taken on the rows before the first origin of each series, of all
+    series together in units of each one's mean absolute change.
 
     Args:
+        model: the forecaster, whose targets, levels and columns known ahead are used.
         origins: from where to forecast.
-        targets, known: columns of the values.
-        levels: of the quantiles.
+        window: rows that the model reads.
         period: the length of a season in steps.
     """
-    columns = _Columns(
-        [_fill(one[:, list(targets)]) for one in origins.values],
-        [_fill(one[:, list(known)]) for one in origins.values],
-    )
+    config, targets = model.config, list(model.config.targets)
+    columns = [_fill(one[:, targets]) for one in origins.values]
     past = _cut_windows(origins, columns, *_choose_training(origins), targets)
     now = _cut_windows(origins, columns, origins.places, origins.rows, targets)
     found = {"last value": (past.hold_last(), now.hold_last())}
     if period is not None:
-        fitted, later = (_repeat_season(columns.targets, one, period) for one in (past, now))
+        fitted, later = (_repeat_season(columns, one, period) for one in (past, now))
         found[f"last season ({period} steps)"] = (fitted, later)
-    linear = _forecast_linear(columns, past, now, max(_LAGS, period or 0))
-    if linear is not None:
-        found["linear"] = linear
-    return {
-        name: _add_quantiles(fitted, later, past, now, levels)
+    predictions = {
+        name: _add_quantiles(fitted, later, past, now, config.quantiles)
         for name, (fitted, later) in found.items()
     }
+    linear = _find_linear(model, origins, window, period)
+    predictions[linear.name] = _forecast_linear(linear, origins, window, config.quantiles)
+    return predictions
 
 
 def measure_change(values: Array, lag: int) -> Array:
@@ -118,7 +112,11 @@ def _choose_training(origins: Origins) -> tuple[Indices, Indices]:
 
 
 def _cut_windows(
-    origins: Origins, columns: _Columns, places: Indices, rows: Indices, targets: Sequence[int]
+    origins: Origins,
+    columns: Sequence[Array],
+    places: Indices,
+    rows: Indices,
+    targets: Sequence[int],
 ) -> _Windows:
     usual = np.stack([
         measure_change(one[:end, list(targets)], 1)
@@ -129,7 +127,7 @@ def _cut_windows(
     last = np.empty((len(pairs), 1, len(targets)))
     truth = np.empty((len(pairs), origins.horizon, len(targets)))
     for number, (place, row) in enumerate(pairs):
-        last[number, 0] = columns.targets[place][row - 1]
+        last[number, 0] = columns[place][row - 1]
         truth[number] = origins.values[place][row : row + origins.horizon, list(targets)]
     return _Windows(places, rows, last, usual[places][:, None], truth)
 
@@ -144,43 +142,43 @@ def _repeat_season(targets: Sequence[Array], windows: _Windows, period: int) -> 
     return forecasts
 
 
+def _find_linear(
+    model: Forecaster, origins: Origins, window: int, period: int | None
+) -> LinearForecast:
+    """The model's own linear part; without one, a fit to the rows before the first origins."""
+    if model.linear is not None:
+        return LinearForecast(model)
+    config = model.config
+    pairs = zip(origins.values, origins.first.tolist(), strict=True)
+    known = RaggedArray.of([one[:end] for one, end in pairs], np.float64)
+    targets = replace(known, flat=known.flat[:, list(config.targets)])
+    steps = NextValues(known, targets, config.horizon, config.known)
+    longest = min(window, max(1, int(steps.lengths.max())))
+    lags = choose_lags(longest, int(known.lengths.sum()), config.features, config.horizon, period)
+    source = WindowBatches(steps, longest, _BATCH, 0, max(1, longest // 4))
+    return LinearForecast.fit(model, source, lags)
+
+
 def _forecast_linear(
-    columns: _Columns, past: _Windows, now: _Windows, lags: int
-) -> tuple[Array, Array] | None:
-    """Forecasts for the past windows and for the present ones; None for too few of them."""
-    wanted = ((past.truth - past.last) / past.change).reshape(len(past.rows), -1)
-    known = ~np.isnan(wanted).any(axis=1)
-    if known.sum() <= 2 * lags:
-        return None
-    inputs, later = (_describe_windows(columns, one, lags) for one in (past, now))
-    mean, spread = inputs[known].mean(axis=0), inputs[known].std(axis=0)
-    spread[spread == 0] = 1
-    design, design_later = (
-        np.concatenate(((one - mean) / spread, np.ones((len(one), 1))), axis=1)
-        for one in (inputs, later)
-    )
-    penalty = np.full(design.shape[1], _RIDGE * known.sum())
-    penalty[-1] = 0
-    square = design[known].T @ design[known] + np.diag(penalty)
-    weights = np.linalg.solve(square, design[known].T @ wanted[known])
-    fitted, forecasts = (
-        one.last + (rows @ weights).reshape(one.truth.shape) * one.change
-        for one, rows in ((past, design), (now, design_later))
-    )
-    return fitted, forecasts
-
-
-def _describe_windows(columns: _Columns, windows: _Windows, lags: int) -> Array:
-    """(windows, lags × targets + horizon × known): scaled changes before, and what is known."""
-    horizon = windows.truth.shape[1]
-    rows = []
-    for number, (place, row) in enumerate(windows.list_rows()):
-        targets = columns.targets[place]
-        before = targets[np.maximum(row - 1 - np.arange(1, lags + 1), 0)]
-        changes = (before - windows.last[number]) / windows.change[number]
-        ahead = columns.known[place][row : row + horizon]
-        rows.append(np.concatenate((changes.ravel(), ahead.ravel())))
-    return np.stack(rows)
+    linear: LinearForecast, origins: Origins, window: int, levels: Sequence[float]
+) -> Prediction:
+    """What a linear model forecasts, with the quantiles of its errors on what it was fitted to."""
+    config = linear.model.config
+    window = max(window, linear.history + 1)
+    histories = [one[-window:] for one in origins.read_histories()]
+    future = origins.read_following(config.known)
+    found = np.empty((len(origins), origins.horizon, len(config.targets)))
+    for first in range(0, len(origins), _BATCH):
+        chosen = slice(first, first + _BATCH)
+        values = pad_histories(histories[chosen])
+        lengths = torch.tensor([len(one) for one in histories[chosen]])
+        ahead = torch.from_numpy(future[chosen]).transpose(0, 1) if config.known else None
+        read = append_known_ahead(values, ahead, lengths, config)
+        rows = linear.predict(Batch(read, read[..., :0], lengths))
+        last = rows[lengths - 1, torch.arange(len(lengths))]
+        found[chosen] = last.view(len(lengths), *found.shape[1:]).numpy()
+    errors = linear.error_quantiles.view(*found.shape[1:], -1).numpy()
+    return Prediction(found, found[..., None] + errors[..., : len(levels)])
 
 
 def _add_quantiles(

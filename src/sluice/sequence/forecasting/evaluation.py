@@ -9,6 +9,7 @@ from typing import TypedDict
 import numpy as np
 import torch
 
+from sluice.option_names import name_argument
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.report import pluralize
@@ -30,6 +31,10 @@ from sluice.sequence.models.quantiles import compute_crps
 
 HELD_OUT = 0.1
 """The part of a series that a training keeps for its own figures, and that is forecast here."""
+
+
+_WINDOW = 100
+"""Rows that a linear model may read, where the model does not say what it read in training."""
 
 
 class _ScoreSelection(TypedDict, total=False):
@@ -117,7 +122,7 @@ class ForecastScores:
                 torch.from_numpy(quantiles), torch.from_numpy(truth), self.levels
             ).numpy()
             scores["CRPS"] = _mean(crps[known]) if one_unit else None
-            for low in range(len(self.levels) // 2):
+            for low in reversed(range(len(self.levels) // 2)):
                 high = len(self.levels) - 1 - low
                 inside = (quantiles[..., low] <= truth) & (truth <= quantiles[..., high])
                 percent = round(100 * (self.levels[high] - self.levels[low]), 6)
@@ -183,7 +188,7 @@ def evaluate_forecasts(
     require_features(checkpoint, series)
     period = _get_period(checkpoint) if period is None else period
     if period is not None and period < 1:
-        raise DataError(f"period must be at least 1 step, got {period}.")
+        raise DataError(f"{name_argument('period')} must be at least 1 step, got {period}.")
     config, targets = model.config, list(model.config.targets)
     histories = [split_history(series, place, targets) for place in range(len(series))]
     names = tuple(one.name for one in histories)
@@ -200,7 +205,7 @@ def evaluate_forecasts(
         MODEL: predict_windows(
             model, chosen.read_histories(), config.horizon, known, get_window(checkpoint)
         ),
-        **forecast_baselines(chosen, targets, config.known, config.quantiles, period),
+        **forecast_baselines(model, chosen, get_window(checkpoint) or _WINDOW, period),
     }
     change = [
         measure_change(one[:end, targets], period or 1)
@@ -214,7 +219,7 @@ def evaluate_forecasts(
         chosen.read_following(targets),
         predictions,
         np.stack(change),
-        tuple(_describe_origins(chosen, held_out, period)),
+        tuple(_describe_origins(chosen, held_out, period, model.linear is not None)),
     )
 
 
@@ -223,7 +228,9 @@ def _get_period(checkpoint: Checkpoint) -> int | None:
     return period if isinstance(period, int) and period > 0 else None
 
 
-def _describe_origins(origins: Origins, held_out: float, period: int | None) -> list[str]:
+def _describe_origins(
+    origins: Origins, held_out: float, period: int | None, own_linear: bool
+) -> list[str]:
     used = len({*origins.places.tolist()})
     short = len(origins.values) - used
     notes = [
@@ -233,6 +240,11 @@ def _describe_origins(origins: Origins, held_out: float, period: int | None) -> 
     ]
     if short:
         notes.append(f"{pluralize(short, 'series')} too short for the horizon: left out.")
+    notes.append(
+        "The linear model is the model's own linear part, as its training fitted it."
+        if own_linear
+        else "The linear model is fitted to the rows before the origins."
+    )
     scale = "a season before" if period else "of the row before"
     notes.append(f"MASE is in units of the mean error of the value {scale}, before the origins.")
     return notes

@@ -13,6 +13,7 @@ import numpy as np
 
 from sluice.files import StrPath, write_atomically
 from sluice.insight.plots.forecasts import plot_forecasts
+from sluice.option_names import name_argument
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
 from sluice.sequence.forecasting.series_forecast import SeriesForecast
@@ -63,8 +64,8 @@ class Forecast:
         if percent not in self.intervals:
             known = ", ".join(f"{one:g}" for one in self.intervals)
             raise DataError(
-                f"interval must be one of {known}, which the model was trained for, got "
-                f"{percent:g}."
+                f"{name_argument('interval')} must be one of {known}, which the model was trained "
+                f"for, got {percent:g}."
                 if known
                 else "This model was trained without intervals; train one with quantiles."
             )

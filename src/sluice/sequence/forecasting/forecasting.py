@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sluice.option_names import name_argument
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.report import pluralize
@@ -111,7 +112,9 @@ def select_series(series: Series, names: Iterable[str]) -> Series:
     unknown = [name for name in wanted if name not in places]
     if unknown:
         some = ", ".join([*places][:8]) + (", ..." if len(places) > 8 else "")
-        raise DataError(f"series must be one of {some}, got {', '.join(map(repr, unknown))}.")
+        raise DataError(
+            f"{name_argument('names')} must be one of {some}, got {', '.join(map(repr, unknown))}."
+        )
     return series.select([places[name] for name in wanted])
 
 
@@ -132,7 +135,7 @@ def _choose_steps(
     features: Sequence[str],
 ) -> int:
     if steps is not None and steps < 1:
-        raise DataError(f"steps must be at least 1, got {steps}.")
+        raise DataError(f"{name_argument('steps')} must be at least 1, got {steps}.")
     if steps is not None and steps > config.horizon:
         unforeseen = [
             name
@@ -141,9 +144,9 @@ def _choose_steps(
         ]
         if unforeseen:
             raise DataError(
-                f"steps must be at most the model's horizon of {config.horizon}, got {steps}: "
-                f"beyond it the model reads its own forecasts, but it does not forecast "
-                f"{', '.join(unforeseen)}; train with a longer horizon."
+                f"{name_argument('steps')} must be at most the model's horizon of "
+                f"{config.horizon}, got {steps}: beyond it the model reads its own forecasts, but "
+                f"it does not forecast {', '.join(unforeseen)}; train with a longer horizon."
             )
     if not config.known:
         return steps or config.horizon
@@ -155,7 +158,7 @@ def _choose_steps(
         raise DataError(
             f"The model reads {names} of the steps that it forecasts, but series {shortest.name} "
             f"has {pluralize(given, 'row')} after its last known target, {wanted} needed; add rows "
-            f"with {names} and an empty target, or give them as future (--future)."
+            f"with {names} and an empty target, or give them as {name_argument('future')}."
         )
     return steps or min(config.horizon, given)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.option_names import name_argument
 from sluice.sequence.data.ragged import Array, Indices
 from sluice.sequence.errors import DataError
 
@@ -72,16 +72,16 @@ def choose_origins(
         DataError: a setting outside its range; no series is long enough.
     """
     if not 0 < held_out < 1:
-        raise DataError(f"held_out must be between 0 and 1, got {held_out:g}.")
+        raise DataError(f"{name_argument('held_out')} must be between 0 and 1, got {held_out:g}.")
     for name, value in (("origins", origins), ("stride", stride)):
         if value is not None and value < 1:
-            raise DataError(f"{name} must be at least 1, got {value}.")
+            raise DataError(f"{name_argument(name)} must be at least 1, got {value}.")
     most = origins or max(1, min(100, _MOST_WINDOWS // max(1, len(values))))
     first = np.zeros(len(values), np.int64)
     places, rows = list[int](), list[int]()
     for place, one in enumerate(values):
         last = len(one) - horizon
-        begin = min(len(one) - math.ceil(held_out * len(one)), last)
+        begin = min(round((1 - held_out) * len(one)), last)  # as a training's split
         first[place] = max(begin, 0)
         if begin < 1:
             continue

@@ -81,8 +81,8 @@ def _predict(
 ) -> Prediction:
     device = next(model.parameters()).device
     lengths = torch.tensor([len(one) for one in histories])
-    values = _pad(histories).to(device)
-    ahead = _pad(future).to(device) if model.config.known else None
+    values = pad_histories(histories).to(device)
+    ahead = pad_histories(future).to(device) if model.config.known else None
     points = model.forecast(values, lengths, steps, ahead)
     levels = len(model.config.quantiles)
     quantiles = np.full((len(histories), steps, len(model.config.targets), levels), np.nan)
@@ -93,7 +93,7 @@ def _predict(
     return Prediction(_to_array(points), quantiles)
 
 
-def _pad(rows: Sequence[Array]) -> Tensor:
+def pad_histories(rows: Sequence[Array]) -> Tensor:
     """(time, batch, columns), float64; NaN after the end of each."""
     whole = np.full((max(map(len, rows)), len(rows), rows[0].shape[1]), np.nan)
     for place, one in enumerate(rows):

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
+from sluice.sequence.data.ragged import Array
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.metrics.forecasts import ForecastMetrics
 from sluice.sequence.metrics.labels import LabelMetrics
@@ -36,6 +37,7 @@ def evaluate(
     characters: int | None = None,
     period: int | None = None,
     training: BatchSource | None = None,
+    before: Sequence[Array] | None = None,
     labels: Sequence[str] = (),
     class_counts: Sequence[int] = (),
 ) -> Metrics:
@@ -62,8 +64,8 @@ def evaluate(
     and, with `training`, a linear model of the last values; their intervals are quantiles of their
     errors on `training`. CRPS is the continuous ranked probability score (Gneiting & Raftery 2007),
     from quantiles. MASE is the absolute error divided by that of the naive forecast (the last
-    value; with `period` the value a season before) on `training`, or on `source` if that is None,
-    for each feature (Hyndman & Koehler 2006).
+    value; with `period` the value a season before) on `before`, else on `training`, else on
+    `source`, for each feature (Hyndman & Koehler 2006).
 
     Args:
         model: a model of `sluice.sequence.models`, on any device.
@@ -71,6 +73,7 @@ def evaluate(
         characters: the number of characters in the source's tokens.
         period: the length of a season in steps, for forecasts.
         training: the data that a `Forecaster` was trained on.
+        before: the targets of the rows before those of `source`, (rows, targets) of each series.
         labels: the names of the classes.
         class_counts: how often each class occurs in the training data, for the baselines; default
             in `source`.
@@ -87,7 +90,9 @@ def evaluate(
     """
     if period is not None and period < 1:
         raise SequenceError(f"period must be at least 1 step, got {period}.")
-    measure = _make_accumulator(model, source, characters, period, training, labels, class_counts)
+    measure = _make_accumulator(
+        model, source, characters, period, training, before, labels, class_counts
+    )
     device = next(model.parameters()).device
     state: ModelState = None
     with evaluation_mode(model):
@@ -113,6 +118,7 @@ def _make_accumulator(
     characters: int | None,
     period: int | None,
     training: BatchSource | None,
+    before: Sequence[Array] | None,
     labels: Sequence[str],
     class_counts: Sequence[int],
 ) -> _MetricAccumulator:
@@ -125,7 +131,7 @@ def _make_accumulator(
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
         return LabelMetrics(model, names, class_counts)
     if isinstance(model, Forecaster):
-        return ForecastMetrics(model, source, period, training)
+        return ForecastMetrics(model, source, period, training, before)
     if isinstance(model, ChoraleModel):
         return _ChordMetrics(model)
     raise SequenceError(

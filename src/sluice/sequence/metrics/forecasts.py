@@ -10,10 +10,16 @@ import torch
 from torch import Tensor
 
 from sluice.sequence.batch import Batch, BatchSource, ModelState
+from sluice.sequence.data.ragged import Array
 from sluice.sequence.metrics.linear_forecast import LinearForecast
 from sluice.sequence.metrics.metrics import MODEL, Metrics
-from sluice.sequence.metrics.naive_forecasts import NaiveForecast, compute_mean_change
+from sluice.sequence.metrics.naive_forecasts import (
+    NaiveForecast,
+    compute_mean_change,
+    measure_mean_change,
+)
 from sluice.sequence.models.forecaster import Forecaster
+from sluice.sequence.models.linear_part import choose_lags
 from sluice.sequence.models.quantiles import compute_crps
 
 _MOST_RESIDUALS = 20_000
@@ -111,26 +117,30 @@ class ForecastMetrics:
         source: BatchSource,
         period: int | None,
         training: BatchSource | None,
+        before: Sequence[Array] | None = None,
     ) -> None:
         config = model.config
         self.model = model
-        scale = compute_mean_change(training or source, config.targets, period or 1)
+        if before is None:
+            scale = compute_mean_change(training or source, config.targets, period or 1)
+        else:
+            scale = measure_mean_change(before, period or 1)
         self.items = 0
         baselines: list[Baseline] = [NaiveForecast(model, source.stateful)]
         if period is not None:
             baselines.append(NaiveForecast(model, source.stateful, period))
-        if training is not None and not source.stateful:
-            baselines.append(LinearForecast(model, training, period))
+        linear = None if source.stateful else _find_linear(model, training, period)
+        if linear is not None:
+            baselines.append(linear)
         self.residuals: dict[str, Tensor] = {}
         if training is not None and config.quantiles:
             self.residuals = {
-                one.name: measure_residuals(
-                    one if isinstance(one, LinearForecast) else _restart(one, training),
-                    training,
-                    config.quantiles,
-                )
+                one.name: measure_residuals(_restart(one, training), training, config.quantiles)
                 for one in baselines
+                if isinstance(one, NaiveForecast)
             }
+        if linear is not None and config.quantiles:
+            self.residuals[linear.name] = linear.error_quantiles
         self.baselines = baselines
         names = (MODEL, *(one.name for one in baselines))
         scales = scale.repeat(config.horizon)
@@ -184,7 +194,21 @@ class ForecastMetrics:
         return found
 
 
-def _restart(baseline: Baseline, training: BatchSource) -> Baseline:
+def _find_linear(
+    model: Forecaster, training: BatchSource | None, period: int | None
+) -> LinearForecast | None:
+    """The model's own linear part; without one, a fit to the training data."""
+    if model.linear is not None:
+        return LinearForecast(model)
+    if training is None:
+        return None
+    sizes = [batch.inputs.shape[:2] for batch in training.batches(0)]
+    window, steps = max(size[0] for size in sizes), sum(size.numel() for size in sizes)
+    config = model.config
+    lags = choose_lags(window, steps, config.features, config.horizon, period)
+    return LinearForecast.fit(model, training, lags)
+
+
+def _restart(baseline: NaiveForecast, training: BatchSource) -> Baseline:
     """A naive forecast that has read nothing yet, for another source."""
-    assert isinstance(baseline, NaiveForecast)
     return NaiveForecast(baseline.model, training.stateful, baseline.period)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sluice.sequence.batch import Batch, BatchSource
+from sluice.sequence.data.ragged import Array
 from sluice.sequence.metrics.value_history import ValueHistory, mask_valid_steps
 from sluice.sequence.models.filling import forward_fill
 from sluice.sequence.models.forecaster import Forecaster
@@ -30,6 +31,12 @@ def compute_mean_change(source: BatchSource, targets: Sequence[int], lag: int) -
         total = total + change.masked_fill(~known, 0).sum(dim=(0, 1))
         count = count + known.sum(dim=(0, 1))
     return total / count
+
+
+def measure_mean_change(series: Sequence[Array], lag: int) -> Tensor:
+    """As `compute_mean_change`, of the rows of several series, (rows, targets) each."""
+    changes = [torch.from_numpy(one[lag:] - one[:-lag]).abs() for one in series]
+    return torch.cat(changes).nanmean(dim=0)
 
 
 class NaiveForecast:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,9 @@ from sluice.sequence.models.base import (
 )
 from sluice.sequence.models.change_scale import RunningMoments, fit_changes
 from sluice.sequence.models.filling import forward_fill
+from sluice.sequence.models.forecast_outputs import ForecasterState, ForecastOutputs
 from sluice.sequence.models.forecaster_config import ForecasterConfig
+from sluice.sequence.models.linear_part import LinearPart, invert_order
 from sluice.sequence.models.look_ahead import append_known_ahead
 from sluice.sequence.models.quantiles import (
     compute_crps,
@@ -28,25 +30,6 @@ from sluice.sequence.models.quantiles import (
 
 _FEWEST_FOR_A_STEP = 40
 """Values of a step ahead that are enough to calibrate its intervals alone."""
-ForecasterState = tuple[ModelState, Tensor]
-"""The layers' state, and the last known value of each column (batch, columns), normalised."""
-
-
-class _Outputs(NamedTuple):
-    """A readout's outputs (..., quantiles or 1), and the unit of each: origin + scale × output."""
-
-    outputs: Tensor
-    origin: Tensor
-    scale: Tensor
-    state: ForecasterState
-
-    def to_units(self, outputs: Tensor, like: Tensor) -> Tensor:
-        """(..., quantiles) in the units and dtype of the values."""
-        return (self.origin[..., None] + outputs.double() * self.scale[:, None]).to(like.dtype)
-
-    def normalise(self, truth: Tensor) -> Tensor:
-        """Targets as the outputs give them; differences are taken in float64."""
-        return ((truth.double() - self.origin) / self.scale).to(self.outputs.dtype)
 
 
 class Forecaster(SequenceModel):
@@ -93,11 +76,15 @@ class Forecaster(SequenceModel):
             buffers["interval_factors"] = (1, outputs * levels)
         for name, (value, size) in buffers.items():
             self.register_buffer(name, torch.full((size,), float(value), dtype=torch.float64))
+        self.linear = LinearPart(config, config.linear_lags) if config.linear_lags else None
 
-    def fit_scale(self, source: BatchSource) -> None:
+    def fit_scale(self, source: BatchSource, held_out: BatchSource | None = None) -> None:
         """Compute mean and standard deviation of each feature, and of its changes, from a source.
 
-        Missing values are ignored; a constant feature gets deviation 1.
+        Missing values are ignored; a constant feature gets deviation 1. A linear part is fitted,
+        and the readout set so that the model forecasts as it does, with the quantiles of its
+        errors, until it is trained. With held-out data it is fitted to both for forecasts, and to
+        the source alone for losses and the calibration (`LinearPart.fit`).
 
         Raises:
             SequenceError: a feature has no value at all.
@@ -117,6 +104,24 @@ class Forecaster(SequenceModel):
             self.change_deviation.copy_(scale.deviation)
             self.ahead_mean.copy_(scale.ahead_mean)
             self.ahead_deviation.copy_(scale.ahead_deviation)
+        if self.linear is not None:
+            self._begin_from_linear(self.linear.fit(source, self.mean, self.deviation, held_out))
+
+    @torch.no_grad()
+    def _begin_from_linear(self, errors: Tensor) -> None:
+        """Scale what is forecast by the errors of the linear part, in deviations."""
+        assert self.linear is not None
+        places = list(self.config.output_columns)
+        # A change that is linear is no reason to divide by its rounding.
+        least = 1e-3 * self.ahead_deviation
+        self.ahead_mean.zero_()
+        self.ahead_deviation.copy_(torch.maximum(errors * self.deviation[places], least))
+        self.readout.weight.zero_()
+        self.readout.bias.zero_()
+        if self.config.quantiles:
+            scale = self.deviation[places] / self.ahead_deviation
+            quantiles = self.linear.error_quantiles.flatten(0, 1) * scale[:, None]
+            self.readout.bias.copy_(invert_order(quantiles).flatten())
 
     @torch.no_grad()
     def calibrate(self, source: BatchSource) -> int:
@@ -135,7 +140,9 @@ class Forecaster(SequenceModel):
         state: ModelState = None
         with evaluation_mode(self):
             for batch in source.batches(0):
-                found = self._run_readout(batch.inputs, state, batch.lengths, batch.resets)
+                found = self._run_readout(
+                    batch.inputs, state, batch.lengths, batch.resets, in_training=True
+                )
                 state = found.state if source.stateful else None
                 ordered.append(order_quantiles(found.outputs).flatten(0, 1))
                 truths.append(found.normalise(batch.targets).flatten(0, 1))
@@ -146,8 +153,15 @@ class Forecaster(SequenceModel):
         for output in range(len(config.output_columns)):
             pooled = slice(output, output + 1) if apart else slice(output % width, None, width)
             used = known[:, pooled]
+            # Forecasts h steps ahead from h steps in a row overlap; pooled, (h + 1) / 2 of them.
+            overlap = output // width + 1 if apart else config.horizon * (config.horizon + 1) / 2
             factors.append(
-                fit_factors(quantiles[:, pooled][used], truth[:, pooled][used], config.quantiles)
+                fit_factors(
+                    quantiles[:, pooled][used],
+                    truth[:, pooled][used],
+                    config.quantiles,
+                    int(used.sum()) / overlap,
+                )
             )
         self.interval_factors.copy_(torch.cat(factors))
         return int(known.sum())
@@ -207,10 +221,17 @@ class Forecaster(SequenceModel):
     def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
         """The forecasts in the units of the values, and the loss of each step, summed over known
         targets: the error in standard deviations of each feature, or, with quantiles, the CRPS."""
-        found = self._run_readout(batch.inputs, state, batch.lengths, batch.resets)
+        found = self._run_readout(
+            batch.inputs, state, batch.lengths, batch.resets, in_training=True
+        )
         middle = found.outputs.shape[-1] // 2
         point = found.outputs[..., middle]
         known = ~batch.targets.isnan()
+        if self.training and found.complete is not None:
+            # The first steps of a window miss what the linear part reads in use; where no step of
+            # a sequence has it, all count.
+            whole = found.complete & known.any(dim=-1)
+            known = known & (whole | ~whole.any(dim=0))[..., None]
         wanted = found.normalise(batch.targets).masked_fill(~known, 0)
         if self.config.quantiles:
             losses = compute_crps(order_quantiles(found.outputs), wanted, self.config.quantiles)
@@ -314,14 +335,19 @@ class Forecaster(SequenceModel):
         state: ModelState,
         lengths: Tensor | None,
         resets: Tensor | None,
-    ) -> _Outputs:
+        *,
+        in_training: bool = False,
+    ) -> ForecastOutputs:
         config, columns = self.config, list(self.config.input_columns)
         if values.shape[-1] != len(columns):
             raise SequenceError(
                 f"The model reads {len(columns)} values a step, got {values.shape[-1]}; those "
                 "known ahead are added by append_known_ahead."
             )
-        before, last = (None, None) if state is None else cast(ForecasterState, state)
+        before, last, past = None, None, None
+        if state is not None:
+            before, last, *rest = cast(ForecasterState, state)
+            past = rest[0] if rest else None
         normal = (values.double() - self.mean[columns]) / self.deviation[columns]
         filled, after = forward_fill(normal, last, lengths, resets)
         inputs = [filled]
@@ -333,7 +359,14 @@ class Forecaster(SequenceModel):
             torch.cat(inputs, -1).to(self.readout.weight.dtype), before, lengths, resets
         )
         outputs = self.readout(self.dropout(hidden)).unflatten(-1, (len(config.output_columns), -1))
-        return _Outputs(outputs, *self._find_units(filled), (layers, after))
+        origin, scale = self._find_units(filled)
+        if self.linear is None:
+            return ForecastOutputs(outputs, origin, scale, None, (layers, after))
+        rows = self.linear.describe(filled, past, lengths, resets)
+        origin = (
+            origin + self.linear(rows, in_training) * self.deviation[list(config.output_columns)]
+        )
+        return ForecastOutputs(outputs, origin, scale, rows.complete, (layers, after, rows.before))
 
     def _scale_changes(self, filled: Tensor, last: Tensor | None, resets: Tensor | None) -> Tensor:
         """The change since the step before in deviations; 0 where nothing is before."""

@@ -29,10 +29,13 @@ class ForecasterConfig(NextStepConfig):
             as the hour or a price; the model reads those too.
         changes: read each feature's change since the step before, and scale the change that is
             forecast by its own spread: for values that wander far from their mean.
+        linear_lags: forecast the error of a linear model of so many values, which `fit_scale` fits
+            in closed form (`LinearPart`); 0 for none.
 
     Raises:
         SequenceError: as `SequenceModelConfig`; bidirectional layers; a target that is no feature
-            or known ahead; quantiles that are not as above; `changes` without `from_last`.
+            or known ahead; quantiles that are not as above; `changes` without `from_last`;
+            `linear_lags` without `changes`.
     """
 
     targets: tuple[int, ...] = ()
@@ -43,6 +46,7 @@ class ForecasterConfig(NextStepConfig):
     quantiles: tuple[float, ...] = ()
     known: tuple[int, ...] = ()
     changes: bool = False
+    linear_lags: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,6 +67,9 @@ class ForecasterConfig(NextStepConfig):
             raise SequenceError(f"error must be one of {get_args(ErrorKind)}, got {self.error!r}.")
         if self.changes and not self.from_last:
             raise SequenceError("changes scales a change from the last value; set from_last too.")
+        require_sizes(self, linear_lags=0)
+        if self.linear_lags and not self.changes:
+            raise SequenceError("linear_lags forecasts a change; set changes too, or leave it 0.")
 
     def _require_places(self, name: str) -> None:
         places = getattr(self, name)

@@ -99,31 +99,36 @@ def stretch_intervals(ordered: Tensor, factors: Tensor) -> Tensor:
     return torch.cat((below[..., :-1], above), -1)
 
 
-def fit_factors(ordered: Tensor, truth: Tensor, quantiles: Sequence[float]) -> Tensor:
+def fit_factors(
+    ordered: Tensor, truth: Tensor, quantiles: Sequence[float], independent: float | None = None
+) -> Tensor:
     """By how much to stretch each interval, so that it holds its share of `truth`: (quantiles,).
 
     Conformalised quantile regression (Romano, Patterson & Candès 2019) with the score of
     Kivaranovic, Johnson & Leeb 2020: a value's distance from the median, divided by that of the
     interval's end on its side. The factor is the quantile of the scores at level
-    (1 - α)(1 + 1/n). It holds for exchangeable values, which the steps of a series are only
-    roughly.
+    (1 - α)(1 + 1/n), or the largest score, if that is above 1. It holds for exchangeable values,
+    which the steps of a series are only roughly: of forecasts h steps ahead, whose errors share all
+    but one step with their neighbours', only every h-th counts in n.
 
     Args:
         ordered: (values, quantiles).
         truth: (values,), none missing.
         quantiles: their levels.
+        independent: how many of the values are independent; default all.
 
     >>> ordered, truth = torch.tensor([[-1.0, 0.0, 1.0]] * 9), torch.arange(-4.0, 5.0)
     >>> fit_factors(ordered, truth, (0.1, 0.5, 0.9)).tolist()
     [4.0, 1.0, 4.0]
     """
     count, middle = len(truth), len(quantiles) // 2
+    spread = 1 + 1 / max(count if independent is None else independent, 1e-9)
     factors = torch.ones(len(quantiles), dtype=torch.float64)
     distance = truth - ordered[:, middle]
     for low in range(middle if count else 0):
         high = len(quantiles) - 1 - low
         ends = torch.where(distance > 0, ordered[:, high], ordered[:, low]) - ordered[:, middle]
         scores = distance / torch.where(ends == 0, torch.finfo(ends.dtype).tiny, ends)
-        rank = math.ceil((quantiles[high] - quantiles[low]) * (count + 1) - 1e-9)
-        factors[low] = factors[high] = scores.kthvalue(max(1, min(count, rank))).values
+        rank = min(count, (quantiles[high] - quantiles[low]) * spread * count)
+        factors[low] = factors[high] = scores.kthvalue(max(1, math.ceil(rank - 1e-9))).values
     return factors

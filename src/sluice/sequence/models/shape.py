@@ -13,6 +13,7 @@ from sluice.cells.from_text import TracedCell
 from sluice.cells.registry import list_cells
 from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
+from sluice.option_names import name_argument
 from sluice.sequence.errors import SequenceError
 
 _TORCH: dict[str, Callable[..., RecurrentStack]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
@@ -103,7 +104,9 @@ def require_sizes(config: object, **least: int) -> None:
     for name, smallest in least.items():
         size = getattr(config, name)
         if not isinstance(size, int) or isinstance(size, bool) or size < smallest:
-            raise SequenceError(f"{name} must be an integer of at least {smallest}, got {size!r}.")
+            raise SequenceError(
+                f"{name_argument(name)} must be an integer of at least {smallest}, got {size!r}."
+            )
 
 
 def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack:
@@ -142,7 +145,7 @@ def require_rates(config: object, *names: str) -> None:
 
 def _require_rate(name: str, rate: object) -> None:
     if not isinstance(rate, int | float) or not 0 <= rate < 1:
-        raise SequenceError(f"{name} must be in [0, 1), got {rate!r}.")
+        raise SequenceError(f"{name_argument(name)} must be in [0, 1), got {rate!r}.")
 
 
 def _build_cell(config: SequenceModelConfig) -> Cell:
@@ -188,6 +191,7 @@ def _find_cell(name: str, normed: bool) -> Cell:
         cell = kinds[name.lower()]()
     else:
         raise SequenceError(
-            f"cell must be one of {', '.join(kinds)}, or a Cell of your own, got {name!r}."
+            f"{name_argument('cell')} must be one of {', '.join(kinds)}, or a Cell of your own, "
+            f"got {name!r}."
         )
     return layer_norm(cell) if normed else cell

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from sluice.option_names import name_argument
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.training.schedules import Cosine, Schedule, ScheduleState
 from sluice.sequence.training.sparse_embeddings import SparseAdamW
@@ -89,15 +90,15 @@ class TrainingConfig:
         for name in ("seconds", "epochs", "learning_rate", "max_grad_norm", "save_seconds"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise SequenceError(f"{name} must be above 0, got {value}.")
+                raise SequenceError(f"{name_argument(name)} must be above 0, got {value}.")
         for name in ("steps", "accumulation_steps", "patience", "validations", "save_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise SequenceError(f"{name} must be at least 1, got {value}.")
+                raise SequenceError(f"{name_argument(name)} must be at least 1, got {value}.")
         for name in ("warmup", "momentum", "smoothing", "ema_decay"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise SequenceError(f"{name} must be in [0, 1), got {value}.")
+                raise SequenceError(f"{name_argument(name)} must be in [0, 1), got {value}.")
         if self.optimizer not in _OPTIMIZERS:
             known = ", ".join(_OPTIMIZERS)
             raise SequenceError(f"optimizer must be one of {known}, got {self.optimizer!r}.")
@@ -107,7 +108,9 @@ class TrainingConfig:
             )
         every, back = self.bptt_stride, self.bptt_length
         if every is not None and back is not None and not 1 <= every <= back:
-            raise SequenceError(f"bptt must satisfy 1 <= k1 <= k2, got ({every}, {back}).")
+            raise SequenceError(
+                f"{name_argument('bptt')} must satisfy 1 <= k1 <= k2, got ({every}, {back})."
+            )
 
     @property
     def bptt_stride(self) -> int | None:

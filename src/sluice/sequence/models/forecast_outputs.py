@@ -1,0 +1,34 @@
+"""What a forecaster's readout gives, and how it becomes forecasts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from sluice.sequence.batch import ModelState
+
+ForecasterState = tuple[ModelState, Tensor] | tuple[ModelState, Tensor, Tensor]
+"""The layers' state, the last known value of each column (batch, columns), normalised, and, with
+a linear part, the values before (lags - 1, batch, features)."""
+
+
+class ForecastOutputs(NamedTuple):
+    """A readout's outputs (..., quantiles or 1), and the unit of each: origin + scale × output.
+
+    `complete` says at which steps the linear part has all that it reads; None without one.
+    """
+
+    outputs: Tensor
+    origin: Tensor
+    scale: Tensor
+    complete: Tensor | None
+    state: ForecasterState
+
+    def to_units(self, outputs: Tensor, like: Tensor) -> Tensor:
+        """(..., quantiles) in the units and dtype of the values."""
+        return (self.origin[..., None] + outputs.double() * self.scale[:, None]).to(like.dtype)
+
+    def normalise(self, truth: Tensor) -> Tensor:
+        """Targets as the outputs give them; differences are taken in float64."""
+        return ((truth.double() - self.origin) / self.scale).to(self.outputs.dtype)
