@@ -77,8 +77,8 @@ def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]
 
 def test_all_commands_were_walked() -> None:
     names = (
-        "ablate compare compose doctor evaluate forecast generate look predict search show sketch "
-        "studio train"
+        "ablate compare compose doctor evaluate export forecast generate look predict search show "
+        "sketch studio train"
     )
     assert " ".join(name for name in COMMANDS if " " not in name) == names
     groups = [name for name in COMMANDS if " " in name]
@@ -116,7 +116,7 @@ MEANINGS_BY_COMMAND = {
     },
     "--out": {
         "Output folder": ["compare", "train", "search", "compose", "ablate"],
-        "Output file": ["show", "sketch", "forecast", "evaluate", "predict", "look"],
+        "Output file": ["show", "sketch", "forecast", "evaluate", "predict", "export", "look"],
         "Output text file": ["generate"],
     },
 }
