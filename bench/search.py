@@ -2,7 +2,7 @@
 
     python bench/search.py [STEPS [TRIALS]]
 
-Whole commands, everything at its default but what a row names, one after the other in one run. The
+Whole commands, everything but the size at its default, one after the other in one run. The
 text is the first 200,000 characters of this documentation. All trials have one size, so that each
 does the same work; the rate is searched. With two processes each has one thread, and one process
 is measured with one thread and with two. Seconds are those of the whole command, importing torch
@@ -20,6 +20,8 @@ from pathlib import Path
 
 from paired import Report
 
+SIZE = ("--hidden", "128")
+"""So that all of it takes less than five minutes of two processors."""
 ROOT = Path(__file__).parents[1]
 LENGTH = 200_000
 SLUICE = (sys.executable, "-m", "sluice")
@@ -48,7 +50,8 @@ def main(steps: int = 60, trials: int = 8) -> None:
         ["job", "processes", "threads of each", "seconds", "times as fast"],
         [
             f"`sluice search book.txt --tune learning-rate=0.001..0.01:log --trials {trials} "
-            f"--no-prune --steps {steps}`, and `sluice train book.txt --steps {steps * trials}` "
+            f"--no-prune --steps {steps} {' '.join(SIZE)}`, and `sluice train book.txt "
+            f"--steps {steps * trials} {' '.join(SIZE)}` "
             "alone and under `torchrun --nproc-per-node=2`, which shares out each batch. Two "
             "processors: twice is the limit. A search shares nothing but its journal; a training "
             "under torchrun adds the gradients of both processes at each step.",
@@ -61,7 +64,7 @@ def main(steps: int = 60, trials: int = 8) -> None:
         for processes, threads in ((1, 1), (1, 2), (2, 1)):
             command = [
                 *SLUICE, "search", text, "--tune", "learning-rate=0.001..0.01:log",
-                "--trials", str(trials), "--no-prune", "--steps", str(steps),
+                "--trials", str(trials), "--no-prune", "--steps", str(steps), *SIZE,
                 "--processes", str(processes), "--threads", str(threads),
                 "--out", f"search-{processes}-{threads}",
             ]  # fmt: skip
@@ -75,8 +78,8 @@ def main(steps: int = 60, trials: int = 8) -> None:
         for processes, threads in ((1, 1), (1, 2), (2, 1)):
             start = SLUICE if processes == 1 else (*TORCHRUN, "-m", "sluice")
             command = [
-                *start, "train", text, "--steps", str(steps * trials), "--threads", str(threads),
-                "--out", f"train-{processes}-{threads}",
+                *start, "train", text, "--steps", str(steps * trials), *SIZE,
+                "--threads", str(threads), "--out", f"train-{processes}-{threads}",
             ]  # fmt: skip
             seconds = measure(command, folder, threads)
             base = base or seconds

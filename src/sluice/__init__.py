@@ -15,12 +15,13 @@ from sluice.locks import first_use
 
 if TYPE_CHECKING:
     from sluice import cells as cells
+    from sluice import export as export
     from sluice import insight as insight
     from sluice import nn as nn
     from sluice._public import *  # noqa: F403
     from sluice.sequence.checkpoint import Checkpoint
 
-_SUBMODULES = ("cells", "insight", "nn")
+_SUBMODULES = ("cells", "export", "insight", "nn")
 
 # Exported programs that are loaded later name our operators.
 call_after_import("torch", lambda: import_module("sluice.torch_operators"))

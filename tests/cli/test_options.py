@@ -77,8 +77,8 @@ def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]
 
 def test_all_commands_were_walked() -> None:
     names = (
-        "ablate compare compose doctor evaluate forecast generate look predict search show sketch "
-        "studio train"
+        "ablate compare compose doctor evaluate export forecast generate look predict search show "
+        "sketch studio train"
     )
     assert " ".join(name for name in COMMANDS if " " not in name) == names
     groups = [name for name in COMMANDS if " " in name]
@@ -99,7 +99,7 @@ MEANINGS_BY_COMMAND = {
         "What to read": ["look"],
         "Data to go on from": ["forecast"],
     },
-    "--count": {"Number of texts to generate": ["generate"], "Number of tunes": ["compose"]},
+    "--count": {"Number of texts to generate": ["generate"], "Number of pieces": ["compose"]},
     "--prompt": {"Text to continue": ["generate"], "Notes to continue, in ABC": ["compose"]},
     "--steps": {
         "Number of weight updates": ["compare", "train", "search"],
@@ -116,7 +116,7 @@ MEANINGS_BY_COMMAND = {
     },
     "--out": {
         "Output folder": ["compare", "train", "search", "compose", "ablate"],
-        "Output file": ["show", "sketch", "forecast", "evaluate", "predict", "look"],
+        "Output file": ["show", "sketch", "forecast", "evaluate", "predict", "export", "look"],
         "Output text file": ["generate"],
     },
 }

@@ -92,6 +92,8 @@ def _describe(
     inputs: Sequence[str], places: Sequence[int], made: Sequence[PairOutput], longest: int
 ) -> list[str]:
     """Sentences on unknown tokens, empty lines and outputs that were cut."""
+    from sluice.sequence.data.report import pluralize
+
     notes = []
     for place, one in zip(places, made, strict=True):
         if one.unknown:
@@ -103,7 +105,9 @@ def _describe(
         notes.append(f"{empty:,} empty lines of the input stay empty")
     cut = sum(not one.is_complete for one in made)
     if cut:
-        notes.append(f"{cut:,} outputs did not end within {longest:,} tokens; see --length")
+        notes.append(
+            f"{pluralize(cut, 'output')} did not end within {longest:,} tokens; see --length"
+        )
     return notes
 
 

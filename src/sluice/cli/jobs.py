@@ -4,85 +4,35 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
+from rich.console import Console
 
+from sluice.cli.chorale_job import build_chorale_job
 from sluice.cli.errors import fail
 from sluice.cli.options import value_or
 from sluice.cli.pair_flags import PAIR_FLAGS, PAIR_MODEL_FLAGS
 from sluice.cli.score_display import group_score_tables
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 from sluice.cli.train_options import TrainOptions, parse_quantiles
+from sluice.cli.training_job import MonitorFactory, RefuseUnused, TrainingJob
 
 if TYPE_CHECKING:
-    from torch import nn
+    from sluice.sequence import Checkpoint, Progress, Task, TrainingConfig, TrainingResult
+    from sluice.sequence.data.formats import AnyData
 
-    from sluice.insight import Monitor
-    from sluice.sequence import (
-        Checkpoint,
-        Pairs,
-        Progress,
-        Series,
-        Task,
-        Tokens,
-        TrainingConfig,
-        TrainingResult,
-    )
-
-RefuseUnused = Callable[[str], None]
-"""Refuses the options on the command line that do not apply to a situation of `usage.USES`."""
-
-
-MonitorFactory: TypeAlias = "Callable[[nn.Module], Monitor]"
-"""Makes what looks into a model while it is trained."""
-
-
-class TrainFunction(Protocol):
-    """`sluice.sequence.train` with everything but its surroundings decided."""
-
-    def __call__(
-        self,
-        *,
-        folder: Path,
-        resume: bool,
-        tensorboard: bool,
-        monitor: MonitorFactory | None,
-        on_progress: Callable[[Progress], None],
-    ) -> TrainingResult: ...
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """Data that was read, and a model for it, not yet trained.
-
-    Attributes:
-        report: what was read, as text.
-        config: how the model will be trained.
-        loss_unit: the unit of the losses.
-        train: trains the model and writes the best weights.
-        sample: generates text with the best weights, after each validation.
-        fingerprint: of the data.
-        figures: tables of the trained model's metrics, beside naive ones.
-        suggestion: what to do with the model, and how; empty for none.
-    """
-
-    report: str
-    config: TrainingConfig
-    loss_unit: str
-    train: TrainFunction
-    fingerprint: str
-    sample: Callable[[], str] | None = None
-    figures: Callable[[], Group] | None = None
-    suggestion: str = ""
+PIANO_ROLL_RATE = 0.01
+"""The peak learning rate of a model of piano rolls: small data, whose losses are sums over keys."""
 
 
 def build_job(options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused) -> TrainingJob:
     """Read the data and make a model for it."""
     if options.data == "tunes":
         return _build_tunes_job(options, checkpoint, refuse_unused)
+    if options.data == "chorales":
+        return build_chorale_job(options, checkpoint, refuse_unused)
     return build_data_job(options, read_data(options, refuse_unused), checkpoint, refuse_unused)
 
 
@@ -174,7 +124,7 @@ def load_base(options: TrainOptions) -> Checkpoint | None:
 
 def build_data_job(
     options: TrainOptions,
-    data: Tokens | Series | Pairs,
+    data: AnyData,
     checkpoint: Path,
     refuse_unused: RefuseUnused,
 ) -> TrainingJob:
@@ -186,7 +136,10 @@ def build_data_job(
         fail("--bptt cuts sequences in time, which pairs cannot be; leave it out")
     base, asked = load_base(options), task_options(options)
     if base is None:
-        config = options.build_config()
+        usual = sequence.TrainingConfig(seconds=1.0)
+        if isinstance(data, sequence.Series) and data.multi_hot:
+            usual = replace(usual, learning_rate=PIANO_ROLL_RATE)
+        config = options.build_config(usual)
         task = sequence.make_task(data, seed=config.seed, **asked)
     else:
         config = options.build_config(
@@ -229,7 +182,7 @@ def build_data_job(
         task.fingerprint,
         _choose_sample(task, data, checkpoint),
         lambda: group_score_tables(task.compute_metrics().to_score_tables()),
-        _suggest_forecast(task, options.data, checkpoint),
+        _suggest_command(task, options.data, checkpoint),
     )
 
 
@@ -243,10 +196,13 @@ def _report_base(options: TrainOptions, config: TrainingConfig) -> list[str]:
     ]
 
 
-def _suggest_forecast(task: Task, data: str, checkpoint: Path) -> str:
-    """The command that forecasts with the trained model; empty for one of another kind."""
-    from sluice.sequence.models import Forecaster
+def _suggest_command(task: Task, data: str, checkpoint: Path) -> str:
+    """The command that uses the trained model; empty for one whose use is not tied to its data."""
+    from sluice.sequence.models import Classifier, Forecaster
 
+    if isinstance(task.model, Classifier) and task.checkpoint.vocabulary is not None:
+        command = shlex.join(["sluice", "predict", str(checkpoint), "FILE"])
+        return f"To label the texts of a file, one a line: {command}"
     if not isinstance(task.model, Forecaster):
         return ""
     ahead = ["--future", "FILE"] if task.model.config.known else []
@@ -272,7 +228,7 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Series | Pairs:
+def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> AnyData:
     """What the options name, with a progress bar."""
     from sluice import sequence
     from sluice.cli.usage import FORMATS
@@ -280,7 +236,8 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
     from sluice.sequence.fine_tuning import find_load_options
     from sluice.sequence.training.processes import ProcessGroup
 
-    found = find_format(options.data, options.kind).name
+    parallel = options.kind is None and options.target_file is not None
+    found = "pairs" if parallel else find_format(options.data, options.kind).name
     if found in FORMATS:
         refuse_unused(found)
     asked: dict[str, Any] = {
@@ -288,6 +245,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
         "columns": _parse_columns(options.columns),
+        "target_file": options.target_file,
         "target": options.target,
         "inputs": options.inputs,
         "id": options.id,
@@ -298,7 +256,8 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         asked["delimiter"] = "\t"
     given = {name: value for name, value in asked.items() if value is not None}
     if (base := load_base(options)) is not None:
-        given = {**find_load_options(base, options.data, options.kind), **given}
+        kind = "pairs" if parallel else options.kind
+        given = {**find_load_options(base, options.data, kind), **given}
     with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)
 
@@ -310,24 +269,24 @@ _UNITS = {"chars": "characters", "words": "words", "subwords": "subwords"}
 """From `--tokenize` to the library's names."""
 
 
-def name_task(data: Tokens | Series | Pairs, task: Task) -> str:
+def name_task(data: AnyData, task: Task) -> str:
     """What is learnt, as a key of `usage.TASKS`."""
-    from sluice.sequence import Pairs, Tokens
+    from sluice.sequence import LabelledTexts, Pairs, Tokens
 
     if isinstance(data, Pairs):
         return "pairs"
+    if isinstance(data, LabelledTexts):
+        return "text labels"
     if isinstance(data, Tokens):
         return "streams" if task.training.stateful else "sequences"
     if data.multi_hot:
         return "chords"
     if data.labels is None:
         return "forecasts"
-    return "long labels" if "label_window" in task.checkpoint.preprocessing else "labels"
+    return "long labels" if "label_window" in task.checkpoint.preprocessing else "table labels"
 
 
-def _choose_sample(
-    task: Task, data: Tokens | Series | Pairs, checkpoint: Path
-) -> Callable[[], str] | None:
+def _choose_sample(task: Task, data: AnyData, checkpoint: Path) -> Callable[[], str] | None:
     """What shows the best weights so far: a text, or the outputs of held-out sources."""
     from sluice.sequence import LanguageModel, PairBatches
 
@@ -350,14 +309,14 @@ def _sample_outputs(checkpoint: Path, sources: list[str]) -> str:
     return " | ".join(f"{source} → {one.text}" for source, one in zip(sources, made, strict=True))
 
 
-def _parse_columns(text: str | None) -> list[int] | None:
-    """The numbers in `--columns`."""
+def _parse_columns(text: str | None) -> list[int | str] | None:
+    """The numbers or names in `--columns`."""
     if text is None:
         return None
-    numbers = [part.strip() for part in text.split(",")]
-    if not all(number.isdecimal() for number in numbers):
-        fail(f"--columns must be the numbers of two columns, as in 1,2, got {text!r}")
-    return [int(number) for number in numbers]
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(parts):
+        fail(f"--columns must be two columns, as in 1,2, got {text!r}")
+    return [int(part) if part.isdecimal() else part for part in parts]
 
 
 def _sample_text(checkpoint: Path) -> str:

@@ -20,7 +20,8 @@ from sluice.cli.train_options import TrainOptions
 if TYPE_CHECKING:
     import optuna
 
-    from sluice.sequence import Pairs, Progress, Series, Task, Tokens
+    from sluice.sequence import Progress, Task
+    from sluice.sequence.data.formats import AnyData
     from sluice.sequence.search import Proposal, SearchResult, SearchSpace, SearchTrial
 
 WEIGHTS = "model.safetensors"
@@ -43,7 +44,7 @@ class TrialRunner:
         self,
         options: TrainOptions,
         space: SearchSpace,
-        data: Tokens | Series | Pairs,
+        data: AnyData,
         out: Path,
         console: Console,
         *,

@@ -32,16 +32,18 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="What to train on: a file or folder (text, pairs of texts, ABC, MIDI, piano rolls "
-            "in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for standard input, or 'tunes' "
-            "for the default folk tunes.",
+            help="What to train on: a file or folder (text, pairs of texts, texts with labels, "
+            "ABC, MIDI, piano rolls in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for "
+            "standard input, 'tunes' for the default folk tunes, or 'chorales' for Bach's, in four "
+            "parts.",
             autocompletion=complete_data,
         ),
     ]
     corpus: Annotated[
         list[Path] | None,
         typer.Option(
-            help="ABC files instead of the default folk tunes; repeatable.",
+            help="ABC files instead of the default folk tunes; for chorales files or folders of "
+            "MusicXML, MIDI or piano rolls; repeatable.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -58,8 +60,8 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, pairs, abc, midi, chorales, csv, parquet, jsonl or spreadsheet; "
-            "default: recognised from the file.",
+            help="Format: text, pairs, labels (texts with labels), abc, midi, chorales, csv, "
+            "parquet, jsonl or spreadsheet; default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -81,8 +83,17 @@ class TrainOptions:
     columns: Annotated[
         str | None,
         typer.Option(
-            metavar="N,N",
-            help="Columns of source and target, from 1, where lines of pairs have more than two.",
+            metavar="A,B",
+            help="Columns of source and target, or of text and label, from 1; of text and label "
+            "by name too, as review,sentiment.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    target_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with the target of each line of DATA, for pairs in two files.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -190,7 +201,10 @@ class TrainOptions:
     ] = None
     hidden: Annotated[
         int | None,
-        typer.Option(help="Hidden units per layer; default 256.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Hidden units per layer; default 256 (64 for chorales, 128 for piano rolls).",
+            rich_help_panel=_MODEL,
+        ),
     ] = None
     layers: Annotated[
         int | None,
@@ -199,7 +213,11 @@ class TrainOptions:
         ),
     ] = None
     dropout: Annotated[
-        float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)
+        float | None,
+        typer.Option(
+            help="Dropout probability; default 0.2 (0.1 for chorales, 0 for piano rolls).",
+            rich_help_panel=_MODEL,
+        ),
     ] = None
     minutes: Annotated[
         float | None,
@@ -221,7 +239,8 @@ class TrainOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Sequences per batch; default 32 (16 for tunes).",
+            help="Sequences per batch; default 32 (16 for tunes, 8 for piano rolls, 4 for "
+            "chorales).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
@@ -229,7 +248,7 @@ class TrainOptions:
         float | None,
         typer.Option(
             help="Peak learning rate; default 0.004, with --from 0.001 (for tunes 0.008 and "
-            "0.002).",
+            "0.002; for piano rolls 0.01, for chorales 0.006).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None

@@ -29,10 +29,20 @@ _TABLE = (
     *("target", "horizon", "period", "quantiles", "known", "seq_len", "linear_lags"),
 )
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
+_TEXT_LABELS = (
+    "kind",
+    "encoding",
+    "columns",
+    "header",
+    "tokenize",
+    "cell",
+    "sparse_embeddings",
+)
 _PAIRS = (
     "kind",
     "encoding",
     "columns",
+    "target_file",
     "tokenize",
     "cell",
     "sparse_embeddings",
@@ -40,7 +50,9 @@ _PAIRS = (
     *PAIR_MODEL_FLAGS,
 )
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
-_NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
+_SHOWN_TUNE = ("chords", "swing", "precision")
+_NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form", *_SHOWN_TUNE)
+_NEW_CHORALE = ("voices", "meter", "phrases")
 
 FORMATS = {
     "tunes": Usage("tunes, which an LSTM learns", ("corpus", "sparse_embeddings")),
@@ -49,6 +61,7 @@ FORMATS = {
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
     "pairs": Usage("pairs of texts", _PAIRS),
+    "labels": Usage("texts with labels", _TEXT_LABELS),
     "csv": Usage("a table in CSV", (*_TABLE, *CSV_FLAGS)),
     "parquet": Usage("a table in Parquet", _TABLE),
     "jsonl": Usage("a table in JSON lines", _TABLE),
@@ -63,8 +76,10 @@ TASKS = {
         ("kind", "encoding", "tokenize", "cell", "sparse_embeddings"),
     ),
     "pairs": FORMATS["pairs"],
+    "text labels": FORMATS["labels"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
-    "labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
+    "voices": Usage("chorales, which a biaxial network learns", ("corpus", "seq_len", "cell")),
+    "table labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(
         "a table with labels of long series",
         (*_LABELS, *_ANY_TABLE, "seq_len"),
@@ -83,9 +98,11 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     },
     "compose": {
         "new": Usage("a new tune", _NEW_TUNE),
-        "continue": Usage("--continue"),
-        "fill": Usage("--fill"),
-        "vary": Usage("--vary", ("strength",)),
+        "continue": Usage("--continue", ("resume", *_SHOWN_TUNE)),
+        "fill": Usage("--fill", ("fill", *_SHOWN_TUNE)),
+        "vary": Usage("--vary", ("vary", "strength", *_SHOWN_TUNE)),
+        "voices": Usage("--voices", (*_NEW_CHORALE, "resume")),
+        "harmonise": Usage("--harmonise", ("voices", "harmonise")),
     },
     "show": {
         "typeset": Usage("typeset equations", ("out", "theme")),

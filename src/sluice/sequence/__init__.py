@@ -11,6 +11,7 @@ from sluice.sequence.batching.streams import StreamBatches as StreamBatches
 from sluice.sequence.batching.streams import WindowBatches as WindowBatches
 from sluice.sequence.checkpoint import Checkpoint as Checkpoint
 from sluice.sequence.data.formats import load_data as load_data
+from sluice.sequence.data.labelled_texts import LabelledTexts as LabelledTexts
 from sluice.sequence.data.pairs import Pairs as Pairs
 from sluice.sequence.data.report import show_load_progress as show_load_progress
 from sluice.sequence.data.series import Series as Series

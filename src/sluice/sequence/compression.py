@@ -37,11 +37,20 @@ def compress_weights(
             written[name] = _require_finite(tensor.half(), name, dtype).contiguous()
         else:
             matrix = _require_finite(tensor.float(), name, dtype)
-            scales = matrix.abs().amax(dim=1) / 127
-            steps = scales.clamp_min(torch.finfo(torch.float32).tiny)
-            written[name] = (matrix / steps[:, None]).round().to(torch.int8).contiguous()
-            written[_SCALES + name] = scales
+            written[name], written[_SCALES + name] = scale_rows(matrix)
     return written
+
+
+def scale_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix as int8, and the scale of each row, ``(rows,)``, in float32.
+
+    >>> rows, scales = scale_rows(torch.tensor([[1.0, -2.0], [0.0, 0.0]]))
+    >>> rows.tolist(), (rows * scales[:, None])[0, 1].item()
+    ([[64, -127], [0, 0]], -2.0)
+    """
+    scales = matrix.abs().amax(dim=1).float() / 127
+    steps = scales.clamp_min(torch.finfo(torch.float32).tiny)
+    return (matrix / steps[:, None]).round().to(torch.int8).contiguous(), scales
 
 
 def decompress_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

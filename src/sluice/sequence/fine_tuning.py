@@ -13,7 +13,8 @@ from sluice.files import StrPath
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.feature_statistics import FeatureStatistics
-from sluice.sequence.data.formats import find_format, get_formats
+from sluice.sequence.data.formats import AnyData, find_format, get_formats
+from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
@@ -50,10 +51,10 @@ _READOUT = ("readout.weight", "readout.bias")
 
 
 def make_fine_tuning_task(
-    data: Tokens | Series | Pairs,
+    data: AnyData,
     base: Checkpoint,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seq_len: int | None = None,
     period: int | None = None,
     validation: float = 0.1,
@@ -122,13 +123,15 @@ def make_fine_tuning_task(
     )
 
 
-def _require_kind(data: Tokens | Series | Pairs, base: Checkpoint) -> None:
+def _require_kind(data: AnyData, base: Checkpoint) -> None:
     """Refuse data of another kind than the model's."""
     kinds: tuple[type[SequenceModel], ...] = (Forecaster,)
     if isinstance(data, Tokens):
         kinds = (LanguageModel,)
     elif isinstance(data, Pairs):
         kinds = (PairModel,)
+    elif isinstance(data, LabelledTexts):
+        kinds = (Classifier,)
     elif data.multi_hot:
         kinds = (ChoraleModel,)
     elif data.labels is not None:

@@ -11,10 +11,15 @@ import numpy as np
 
 from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
-from sluice.sequence.data.formats import TABLES, detect_format, find_format, get_formats, load_data
-from sluice.sequence.data.pairs import Pairs
+from sluice.sequence.data.formats import (
+    TABLES,
+    AnyData,
+    detect_format,
+    find_format,
+    get_formats,
+    load_data,
+)
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 from sluice.sequence.models import Forecaster, ForecasterConfig
 
@@ -99,9 +104,7 @@ def _load_columns(checkpoint: Checkpoint, data: Path, columns: Sequence[str]) ->
     return series
 
 
-def _load_without_label(
-    data: StrPath, kind: str, options: Mapping[str, object]
-) -> Tokens | Series | Pairs:
+def _load_without_label(data: StrPath, kind: str, options: Mapping[str, object]) -> AnyData:
     """Read a table; where it lacks the column of labels, without it."""
     label = options.get("label")
     try:

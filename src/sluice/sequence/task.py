@@ -16,7 +16,9 @@ from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.formats import AnyData
 from sluice.sequence.data.label_windows import LabelWindows
+from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.series import Series
@@ -54,7 +56,10 @@ LONG_SEQUENCE = 2_000
 """Sequences with more steps than this on average are read in streams; shorter ones whole."""
 
 
-D = TypeVar("D", Tokens, Series)
+_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.0}
+"""A usual model of piano rolls: more units, or dropout, learn no more from some hundred pieces."""
+
+D = TypeVar("D", Tokens, Series, LabelledTexts)
 ModelOptions = dict[str, Any]
 """Fields of a model's configuration, as the caller gives them."""
 
@@ -117,9 +122,9 @@ class Task:
 
 
 def make_task(
-    data: Tokens | Series | Pairs,
+    data: AnyData,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seq_len: int | None = None,
     horizon: int = 1,
     period: int | None = None,
@@ -140,7 +145,7 @@ def make_task(
 
     Args:
         data: from `load_data`.
-        batch_size: sequences, streams or windows in a batch.
+        batch_size: sequences, streams or windows in a batch; default 32, of piano rolls 8.
         seq_len: steps of a stream's batch, or of a window; default 100, for forecasts with a long
             period more than a season.
         horizon: steps to forecast.
@@ -157,7 +162,8 @@ def make_task(
         architecture: of a model of pairs: a `Seq2Seq`, `ConvSeq2Seq` or `TransformerSeq2Seq`.
         model_options: of its configuration: cell, hidden_size, num_layers (1 for a `Seq2Seq`, by
             default), dropout and so on. With a joint vocabulary the embeddings are one matrix, and
-            the readout's weights too, by default.
+            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0
+            by default.
 
     Raises:
         DataError: data that cannot be split.
@@ -173,6 +179,8 @@ def make_task(
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)
+    if batch_size is None:
+        batch_size = 8 if isinstance(data, Series) and data.multi_hot else 32
     cuts = _BatchOptions(batch_size, _SEQ_LEN if seq_len is None else seq_len, seed)
     if isinstance(data, Tokens):
         tokens = data.split(validation=validation, seed=seed)
@@ -180,6 +188,9 @@ def make_task(
     if isinstance(data, Pairs):
         pairs = data.split(validation=validation, test=test or 0.0, seed=seed)
         return _mark_data(_make_pair_task(pairs, cuts, architecture, model_options), data)
+    if isinstance(data, LabelledTexts):
+        texts = data.split(validation=validation, test=test or 0.0, seed=seed)
+        return _mark_data(_make_text_label_task(texts, cuts, model_options), data)
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
@@ -197,7 +208,7 @@ def make_task(
     return _mark_data(task, data)
 
 
-def _mark_data(task: Task, data: Tokens | Series | Pairs) -> Task:
+def _mark_data(task: Task, data: AnyData) -> Task:
     """The task, whose checkpoint says what data it is for."""
     marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
     return replace(task, checkpoint=marked)
@@ -275,7 +286,7 @@ def _make_pair_task(
 def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     features = split.train.features
     checkpoint = Checkpoint(
-        ChoraleModel(ChoraleConfig(len(features), **options)),
+        ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options})),
         columns=features,
         preprocessing=_describe_loading(split.train),
     )
@@ -314,6 +325,27 @@ def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
             f"{window['context']} steps before and after them.",
         )
     return replace(task, report="\n".join((task.report, *notes)))
+
+
+def _make_text_label_task(
+    split: Split[LabelledTexts], cuts: _BatchOptions, options: ModelOptions
+) -> Task:
+    data, counts = split.train, count_classes(split.train)
+    config = LabelsConfig(len(data.classes), vocabulary_size=len(data.vocabulary), **options)
+    checkpoint = Checkpoint(
+        Classifier(config),
+        data.vocabulary,
+        labels=data.classes,
+        preprocessing=_describe_loading(data) | {"class_counts": counts.tolist()},
+    )
+    task = _assemble_task(
+        checkpoint,
+        split,
+        cuts.make_buckets,
+        labels=data.classes,
+        class_counts=tuple(counts.tolist()),
+    )
+    return replace(task, report="\n".join((task.report, *describe_classes(split))))
 
 
 def _make_forecast_task(
@@ -355,6 +387,6 @@ def _assemble_task(
     return Task(checkpoint, training, validation, split.report(), evaluation_options)
 
 
-def _describe_loading(data: Tokens | Series | Pairs) -> dict[str, object]:
+def _describe_loading(data: AnyData) -> dict[str, object]:
     """How the data was loaded, so that other files are read in the same way."""
     return {"load_options": dict(data.load_options)} if data.load_options else {}

@@ -12,7 +12,7 @@ def tokens(number: int = 40, **more: object) -> Tokens:
     vocabulary = Vocabulary(tuple("abc"), "characters")
     ids = RaggedArray.of([[3 + place % 3] * (1 + place) for place in range(number)])
     names = tuple(f"speaker{place % 8}-{place}" for place in range(number))
-    return Tokens(vocabulary, ids, names, **more)  # type: ignore[arg-type]
+    return Tokens(vocabulary, ids, names=names, **more)  # type: ignore[arg-type]
 
 
 def test_by_sequences_at_random() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sluice.report.evaluation.evaluation_report import EvaluationReport
 from sluice.report.evaluation.settings import EvaluationSettings
-from sluice.report.model_data.translation_data import select_pair_options
+from sluice.report.model_data.translation_data import read_unpacked, select_pair_options
 from sluice.sequence import (
     Checkpoint,
     DataError,
@@ -19,7 +19,6 @@ from sluice.sequence import (
     generate_outputs,
     load_data,
 )
-from sluice.sequence.data.formats import list_files
 from sluice.sequence.data.readers.pair_texts import read_pair_texts
 from sluice.sequence.data.readers.pairs import find_unknown_id
 from sluice.sequence.data.report import pluralize
@@ -111,7 +110,8 @@ def _read(checkpoint: Checkpoint, data: str) -> _JudgedPairs:
         **options,
     )
     assert isinstance(pairs, Pairs)
-    texts = {one.place: one for one in read_pair_texts(list_files(data), **options).pairs}
+    read = read_unpacked(data, lambda files: read_pair_texts(files, **options), strict=False)
+    texts = {one.place: one for one in read.pairs}
     found = [texts[name] for name in pairs.names]
     return _JudgedPairs(pairs, [one.source for one in found], [one.target or "" for one in found])
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from sluice.files import StrPath
 from sluice.report.model_data.model_data import ModelData
-from sluice.report.model_data.pair_data import build_labelled_texts
+from sluice.report.model_data.pair_data import build_labelled_texts, load_labelled_texts
 from sluice.report.model_data.table_data import load_roll_data, load_table_data
 from sluice.report.model_data.token_data import TEXT_SOURCE, Needed, load_text, load_token_data
 from sluice.report.model_data.translation_data import build_translations, load_pair_texts
@@ -50,7 +51,12 @@ def load_model_data(
     if isinstance(model, ChoraleModel):
         return load_roll_data(checkpoint, str(data))
     if reads_tokens(checkpoint):
-        texts = load_pair_texts(str(data), options)
+        load = (
+            load_pair_texts
+            if isinstance(model, PairModel)
+            else partial(load_labelled_texts, checkpoint)
+        )
+        texts = load(str(data), options)
         return _build_pairs(checkpoint, texts, str(data), unknown_labels=unknown_labels)
     return load_table_data(checkpoint, str(data), unknown_labels=unknown_labels)
 
@@ -89,6 +95,8 @@ def describe_data(checkpoint: Checkpoint) -> str:
         return "a file or folder like those it was trained on: text, ABC or MIDI"
     if isinstance(model, ChoraleModel):
         return "piano rolls in JSON"
-    if reads_tokens(checkpoint):
+    if isinstance(model, PairModel):
         return "lines of a source, a tab and a target"
+    if reads_tokens(checkpoint):
+        return "lines of a text, a tab and its label"
     return describe_table(checkpoint)

@@ -6,13 +6,20 @@ between them. A file without any tab has sources only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sluice.files import StrPath, StrPaths
 from sluice.report.model_data.model_data import ModelData
-from sluice.report.model_data.translation_data import encode_sources, name_lines
+from sluice.report.model_data.translation_data import (
+    encode_sources,
+    load_pair_texts,
+    name_lines,
+    read_unpacked,
+)
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.readers.label_texts import read_label_texts
 from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair
 from sluice.sequence.data.readers.token_encoders import find_id_dtype, split_text
 from sluice.sequence.data.targets import (
@@ -22,6 +29,32 @@ from sluice.sequence.data.targets import (
     SupervisedSequences,
 )
 from sluice.sequence.models import Classifier
+
+
+def load_labelled_texts(
+    checkpoint: Checkpoint, data: StrPath, options: Mapping[str, object]
+) -> PairTexts:
+    """The texts of a file or folder and their labels, if it has any, read as in training.
+
+    Raises:
+        DataError: a file that cannot be read, or lacks the column of texts.
+    """
+    if options.get("kind") != "labels":
+        return load_pair_texts(data, options)
+    columns, encoding = options.get("columns"), options.get("encoding")
+    header = {"yes": True, "no": False}.get(str(options.get("header")))
+
+    def read(files: StrPaths) -> PairTexts:
+        return read_label_texts(
+            files,
+            columns=columns if isinstance(columns, list | tuple) else None,
+            header=header,
+            encoding=encoding if isinstance(encoding, str) else None,
+            whole=options.get("per") == "file",
+            labels=checkpoint.labels,
+        )
+
+    return read_unpacked(data, read)
 
 
 def build_labelled_texts(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from sluice.files import StrPath
+from sluice.files import StrPath, StrPaths
 from sluice.report.model_data.model_data import ModelData, PairSequences
 from sluice.sequence import Checkpoint, DataError, Vocabulary
 from sluice.sequence.data.formats import list_files
 from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair, read_pair_texts
 from sluice.sequence.data.readers.token_encoders import encode_lines, split_text
+from sluice.sequence.data.spooling import open_spool
 from sluice.sequence.models import decode
 from sluice.sequence.pair_outputs import MAX_OUTPUT
 
@@ -25,9 +27,23 @@ def load_pair_texts(data: StrPath, options: Mapping[str, object]) -> PairTexts:
     Raises:
         DataError: as `read_pair_texts`; a line that is no pair.
     """
-    texts = read_pair_texts(list_files(data), **select_pair_options(options))
-    if texts.skipped_items:
-        raise DataError(str(texts.skipped_items[0]))
+    chosen = select_pair_options(options)
+    return read_unpacked(data, lambda files: read_pair_texts(files, **chosen))
+
+
+def read_unpacked(
+    data: StrPath, read: Callable[[StrPaths], PairTexts], *, strict: bool = True
+) -> PairTexts:
+    """The texts of a file or folder, in which some may be compressed.
+
+    Raises:
+        DataError: as `read`; a line that was skipped, if `strict`.
+    """
+    with open_spool() as spool:
+        texts = read([spool.add(file) for file in list_files(data)])
+        if strict and texts.skipped_items:
+            raise DataError(str(texts.skipped_items[0]))
+        texts.pairs[:] = [replace(pair, file=spool.rename(pair.file)) for pair in texts.pairs]
     return texts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.ragged import Indices, RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
@@ -14,7 +15,7 @@ _IMBALANCE = 3
 """From this many times as many of the most frequent class as of the rarest, it is said."""
 
 
-def count_classes(data: Series) -> Indices:
+def count_classes(data: Series | LabelledTexts) -> Indices:
     """How often each class occurs among the labels, (classes,), int64; missing ones left out.
 
     >>> series = Series(("x",), RaggedArray.of([[[0.0]]] * 3), labels=(1, 0, 1), classes=("A", "B"))
@@ -28,7 +29,7 @@ def count_classes(data: Series) -> Indices:
     return np.bincount(np.array(data.labels or (), np.int64), minlength=len(data.classes))
 
 
-def describe_classes(split: Split[Series]) -> tuple[str, ...]:
+def describe_classes(split: Split[Series] | Split[LabelledTexts]) -> tuple[str, ...]:
     """Sentences on the classes of a split: how many where, which are missing, and imbalance."""
     train, held_out = count_classes(split.train), count_classes(split.validation)
     names = split.train.classes

@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import TypeAlias, get_args, get_type_hints
 
 from sluice.files import StrPath
 from sluice.option_names import name_option
+from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.readers import csv, midi, parquet
 from sluice.sequence.data.readers.file_kinds import read_head, require_text_file
 from sluice.sequence.data.readers.json_lines import read_json_lines
+from sluice.sequence.data.readers.label_lines import holds_labelled_texts
+from sluice.sequence.data.readers.labels import read_labels
 from sluice.sequence.data.readers.pair_lines import holds_pairs
 from sluice.sequence.data.readers.pairs import read_pairs
 from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
@@ -30,11 +33,15 @@ from sluice.sequence.data.spooling import STANDARD_INPUT, open_spool, strip_gzip
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 
+AnyData: TypeAlias = Tokens | Series | Pairs | LabelledTexts
+"""What `load_data` gives."""
 ENTRY_POINT_GROUP = "sluice.formats"
 _HEAD = 1 << 16
 TABLES = ("csv", "parquet", "spreadsheet", "jsonl")
 """The formats of tables, which all have the options of `TableOptions`."""
 _IMPLIED = "on_reading"
+_TARGETS = "target_file"
+"""The option that names a further file."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +52,15 @@ class Format:
         name: the value of `kind=` in `load_data`.
         suffixes: of its files, in lower case, with the dot.
         matches_head: whether a file that starts with these bytes is of this kind, with any suffix.
-        read: reads files (a list of paths) as `Tokens`, `Series` or `Pairs`; its keyword-only
-            arguments are the options of this kind.
+        read: reads files (a list of paths) as `Tokens`, `Series`, `Pairs` or `LabelledTexts`; its
+            keyword-only arguments are the options of this kind.
         claims: whether a file is certainly of this kind, whatever its suffix; asked first.
     """
 
     name: str
     suffixes: tuple[str, ...]
     matches_head: Callable[[bytes], bool]
-    read: Callable[..., Tokens | Series | Pairs]
+    read: Callable[..., AnyData]
     claims: Callable[[Path], bool] = lambda file: False
 
     @property
@@ -78,6 +85,7 @@ TEXT = Format("text", (".txt", ".text", ".md"), lambda head: b"\0" not in head, 
 _BUILT_IN = (
     Format("midi", (".mid", ".midi"), lambda head: head.startswith(midi.MAGIC), midi.read_midi),
     Format("pairs", (), lambda head: False, read_pairs, claims=holds_pairs),
+    Format("labels", (), lambda head: False, read_labels, claims=holds_labelled_texts),
     Format("chorales", (".json",), lambda head: False, read_piano_rolls),
     Format("csv", (".csv", ".tsv"), lambda head: False, csv.read_csv),
     Format(
@@ -96,27 +104,27 @@ def get_formats() -> dict[str, Format]:
     """All formats by name; text is last, for files that no other format matches.
 
     >>> sorted(get_formats())
-    ['abc', 'chorales', 'csv', 'jsonl', 'midi', 'pairs', 'parquet', 'spreadsheet', 'text']
+    ['abc', 'chorales', 'csv', 'jsonl', 'labels', 'midi', 'pairs', 'parquet', 'spreadsheet', 'text']
     """
     others = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
     return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
 
 
-def load_data(
-    path: StrPath, *, kind: str | None = None, **options: object
-) -> Tokens | Series | Pairs:
+def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> AnyData:
     """Load a file, or all files in a folder and its subfolders.
 
     The format is detected by the suffix, else by the first bytes; other text is read as text. A
-    file whose lines hold two columns of text holds pairs.
+    file whose lines hold two columns of text holds pairs, or texts with labels if one of them has
+    few values.
     `report()` of the result says what was read, and what was skipped where and why.
 
     Args:
         path: a file or folder; hidden files in a folder are skipped. Files that end in .gz are
             unpacked; "-" is standard input, which needs `kind`.
         kind: the name of the format, if it is not detected.
-        options: of the format: see `read_text`, `read_csv`, `read_pairs` and `read_midi` in
-            `sluice.sequence.data.readers`. Formats that report progress call `on_reading`.
+        options: of the format: see `read_text`, `read_csv`, `read_pairs`, `read_labels` and
+            `read_midi` in `sluice.sequence.data.readers`. Formats that report progress call
+            `on_reading`.
 
     Raises:
         DataError: no such file, an empty one, an unknown kind or option, a folder of several
@@ -132,7 +140,7 @@ def load_data(
     """
     path = Path(path)
     files = list_files(path)
-    chosen = find_format(path, kind)
+    chosen = find_format(path, "pairs" if kind is None and options.get(_TARGETS) else kind)
     if kind is not None and path.is_dir():
         files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
@@ -142,11 +150,18 @@ def load_data(
             f"{chosen.name} has no option {name_option(unknown[0])}; its options are {known}."
         )
     given = {k: v for k, v in options.items() if k in chosen.options}
+    if given.get(_TARGETS) is not None and not Path(str(given[_TARGETS])).is_file():
+        raise DataError(f"There is no file {given[_TARGETS]}; check {name_option(_TARGETS)}.")
     with open_spool() as spool:
+        if given.get(_TARGETS) is not None:
+            given[_TARGETS] = spool.add(str(given[_TARGETS]))
         data = chosen.read([spool.add(file) for file in files], **given)
     return replace(
         data,
-        load_options=_describe_options(chosen, {**data.load_options, **given}),
+        load_options=_describe_options(
+            chosen, {k: v for k, v in {**data.load_options, **given}.items() if k != _TARGETS}
+        ),
+        names=tuple(map(spool.rename, data.names)) if spool.has_copies else data.names,
         load_report=spool.rename_report(data.load_report),
     )
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sluice.sequence.data.fingerprint import hash_contents
+from sluice.sequence.data.loaded_data import LoadedData
 from sluice.sequence.data.ragged import RaggedArray
-from sluice.sequence.data.report import LoadReport, SkippedItem
-from sluice.sequence.data.splits import By, Split, select_items, split
+from sluice.sequence.data.splits import By, Split, split
 from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class Pairs(LoadedData):
     """Sources and their targets as token ids, for a model of pairs.
 
     >>> letters = Vocabulary(tuple("ab"), "characters")
@@ -30,37 +30,15 @@ class Pairs:
         targets: ids, without `START` and `END`, in the smallest integer type.
         names: the file and line of each pair.
         groups: the same for pairs of the same source or target, which a split keeps together.
-        predefined_split: the indices of "train", "validation" and "test", if the files give them.
-        load_report: what was read and what was skipped.
-        load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
     vocabulary: Vocabulary
     target_vocabulary: Vocabulary
     sources: RaggedArray
     targets: RaggedArray
-    names: Sequence[str] = ()
-    groups: Sequence[Hashable] = ()
-    predefined_split: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    load_report: LoadReport = field(default_factory=LoadReport)
-    load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.sources)
-
-    @property
-    def strata(self) -> Sequence[Hashable]:
-        """Pairs have no classes to be drawn by."""
-        return ()
-
-    @property
-    def skipped_items(self) -> tuple[SkippedItem, ...]:
-        """What was skipped, where and why."""
-        return self.load_report.skipped_items
-
-    def report(self) -> str:
-        """What was read, and what was skipped where and why, as text."""
-        return self.load_report.to_text()
 
     def fingerprint(self) -> str:
         """A hash of vocabularies and ids, the same wherever and whenever they are read."""
@@ -85,12 +63,9 @@ class Pairs:
     def select(self, indices: Sequence[int]) -> Pairs:
         """The pairs at `indices`."""
         return replace(
-            self,
+            self._select_names(indices),
             sources=self.sources.select(indices),
             targets=self.targets.select(indices),
-            names=select_items(self.names, indices),
-            groups=select_items(self.groups, indices),
-            predefined_split={},
         )
 
     def slice_fraction(self, first: float, last: float) -> Pairs:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.fingerprint import hash_contents
+from sluice.sequence.data.loaded_data import LoadedData
 from sluice.sequence.data.ragged import Array, RaggedArray
-from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
 from sluice.sequence.data.targets import (
     NextChord,
@@ -23,7 +23,7 @@ from sluice.sequence.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class Series(LoadedData):
     """Sequences of steps of numbers.
 
     Attributes:
@@ -36,14 +36,11 @@ class Series:
         multi_hot: whether all values are 0 or 1, as in a piano roll.
         names: the id or file of each sequence.
         groups: the group of each sequence, which a split keeps together.
-        predefined_split: the indices of "train", "validation" and "test", if the files give them.
-        load_report: what was read and what was skipped.
         times: the time of each step, (steps,), int64, float64 or datetime64 (UTC if there is a
             zone); None without such a column.
         time_name: the name of that column, or of several between blanks.
         time_zone: in which its dates are written, as in `clocks.find_zone`; empty without one.
         time_format: how they are written, as in `clocks.format_time`; empty for ISO 8601.
-        load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
     features: tuple[str, ...]
@@ -52,15 +49,10 @@ class Series:
     labels: tuple[int, ...] | RaggedArray | None = None
     classes: tuple[str, ...] = ()
     multi_hot: bool = False
-    names: Sequence[str] = ()
-    groups: Sequence[Hashable] = ()
-    predefined_split: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    load_report: LoadReport = field(default_factory=LoadReport)
     times: RaggedArray | None = None
     time_name: str = ""
     time_zone: str = ""
     time_format: str = ""
-    load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -69,15 +61,6 @@ class Series:
     def strata(self) -> tuple[int, ...]:
         """The class of each sequence, by which a split draws; empty without one per sequence."""
         return self.labels if isinstance(self.labels, tuple) else ()
-
-    @property
-    def skipped_items(self) -> tuple[SkippedItem, ...]:
-        """What was skipped, where and why."""
-        return self.load_report.skipped_items
-
-    def report(self) -> str:
-        """What was read, and what was skipped where and why, as text."""
-        return self.load_report.to_text()
 
     def fingerprint(self) -> str:
         """A hash of columns, values and labels, the same wherever and whenever they are read."""
@@ -137,13 +120,10 @@ class Series:
         elif labels is not None:
             labels = select_items(labels, indices)
         return replace(
-            self,
+            self._select_names(indices),
             values=self.values.select(indices),
             labels=labels,
             times=None if self.times is None else self.times.select(indices),
-            names=select_items(self.names, indices),
-            groups=select_items(self.groups, indices),
-            predefined_split={},
         )
 
     def slice_fraction(self, first: float, last: float) -> Series:

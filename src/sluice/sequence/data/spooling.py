@@ -56,6 +56,11 @@ class Spool:
         self._shown[str(copy)] = shown
         return copy
 
+    @property
+    def has_copies(self) -> bool:
+        """Whether anything was copied."""
+        return bool(self._shown)
+
     def rename(self, text: str) -> str:
         """A message in which copies have the names of what they are copies of."""
         for copy, shown in self._shown.items():

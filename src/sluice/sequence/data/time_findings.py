@@ -99,16 +99,19 @@ def _inspect(times: Array, zone: str) -> _Findings:
     same = times[1:] == times[:-1]
     repeated = int(same.sum())
     first = int(np.argmax(same)) + 1 if repeated else 0
-    _, often = np.unique(times, return_counts=True)
-    pairs = bool(len(often) > 1 and (often == often[0]).all() and often[0] > 1)
-    if step is None:
-        return _Findings(None, len(often), repeated, first, pairs)
+    different = len(times) - repeated
+    pairs = False
+    if repeated:
+        often = np.diff(np.flatnonzero(np.concatenate(([True], ~same, [True]))))
+        pairs = bool(len(often) > 1 and (often == often[0]).all() and often[0] > 1)
+    if step is None or _are_equal(times, step):
+        return _Findings(step, different, repeated, first, pairs)
     counts = count_steps(times, step, zone)
     whole = counts == np.round(counts)
     gaps, odd = whole & (counts > 1), ~whole
     return _Findings(
         step,
-        len(often),
+        different,
         repeated,
         first,
         pairs,
@@ -118,3 +121,11 @@ def _inspect(times: Array, zone: str) -> _Findings:
         int(odd.sum()),
         int(np.argmax(odd)) if odd.any() else 0,
     )
+
+
+def _are_equal(times: Array, step: TimeStep) -> bool:
+    """Whether all dates have the usual distance, as measured ones mostly have."""
+    if not step.dates or step.months or step.weekdays or step.local or len(times) < 2:
+        return False
+    distances = np.diff(times).astype("timedelta64[us]", copy=False)
+    return bool((distances == np.timedelta64(round(step.length), "us")).all())

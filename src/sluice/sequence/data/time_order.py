@@ -9,6 +9,7 @@ import numpy as np
 
 from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.clocks import format_time
+from sluice.sequence.data.distinct import find_distinct
 from sluice.sequence.data.ragged import Array, Indices
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
@@ -51,6 +52,8 @@ def order_rows(
         DataError: the times of a series run back and forth, and repeat, as an hour of the day
             does, or the times of several series without ids.
     """
+    if len(names) == 1 and (times is None or not (times[1:] < times[:-1]).any()):
+        return RowOrder(None, np.array([len(codes)]))
     by_series = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     notes = []
@@ -73,7 +76,7 @@ def order_rows(
 
 def _find_moved(codes: Indices, times: Array) -> Indices:
     """The places of rows with a time before that of a row above them in their series."""
-    ranks = np.unique(times, return_inverse=True)[1] if times.dtype.kind == "M" else times
+    ranks = times.astype(np.int64) if times.dtype.kind == "M" else times
     starts = np.flatnonzero(np.diff(codes, prepend=-1))
     moved = []
     for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
@@ -88,7 +91,7 @@ def _refuse_repeats(
     """Refuse times that run back and repeat: a part of the time, or several series."""
     code = codes[first]
     of_one = times[codes == code]
-    repeated = len(of_one) - len(np.unique(of_one))
+    repeated = len(of_one) - len(find_distinct(of_one))
     if repeated <= _MOST_REPEATED * len(of_one):
         return
     whose = f"series {names[code]}: the" if len(names) > 1 else "the"

@@ -13,6 +13,7 @@ from sluice.sequence.data.clocks import (
     from_local,
     to_local,
 )
+from sluice.sequence.data.distinct import count_distinct, find_distinct
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
@@ -30,6 +31,8 @@ _UNITS = (
 _MONTHS = {1: "month", 3: "quarter", 12: "year"}
 _USUAL = 0.5
 """The share of all distances that the usual one has at least."""
+_FIRST = 1000
+"""Times that are looked at before all are, as they mostly decide."""
 _SAME = 1e-6
 """The relative difference below which two distances of numbers are one."""
 
@@ -84,12 +87,12 @@ def find_step(times: Array, zone: str = "") -> TimeStep | None:
     >>> str(find_step(np.array(["2024-01-31", "2024-02-29", "2024-03-31"], "datetime64[D]")))
     '1 month'
     """
-    times = np.unique(times[~_is_missing(times)])
+    times = find_distinct(_drop_missing(times))
     if len(times) < 2:
         return None
     if times.dtype.kind != "M":
         return _find_number_step(times.astype(np.float64))
-    times = times.astype("datetime64[us]")
+    times = times.astype("datetime64[us]", copy=False)
     local = to_local(times, zone)
     found = _find_months(local) or _find_weekdays(local)
     if found is not None:
@@ -167,7 +170,7 @@ def next_times(times: Array, steps: int, zone: str = "") -> Array:
 
 def describe_distances(times: Array) -> str:
     """The least, the median and the greatest distance of different times, in words."""
-    times = np.unique(times[~_is_missing(times)])
+    times = find_distinct(_drop_missing(times))
     if len(times) < 2:
         return f"there is only {pluralize(len(times), 'time')}"
     dates = times.dtype.kind == "M"
@@ -186,8 +189,9 @@ def _describe_length(length: float, dates: bool) -> str:
     return f"{number:.3g} {name}{'' if number == 1 else 's'}"
 
 
-def _is_missing(times: Array) -> Array:
-    return np.isnat(times) if times.dtype.kind == "M" else np.isnan(times.astype(np.float64))
+def _drop_missing(times: Array) -> Array:
+    missing = np.isnat(times) if times.dtype.kind == "M" else np.isnan(times.astype(np.float64))
+    return times[~missing] if missing.any() else times
 
 
 def _find_number_step(times: Array) -> TimeStep | None:
@@ -205,14 +209,13 @@ def _find_number_step(times: Array) -> TimeStep | None:
 
 def _find_mode(distances: Array) -> tuple[int, float]:
     """The most frequent distance, and its share of all."""
-    values, often = np.unique(distances, return_counts=True)
+    values, often = count_distinct(distances)
     return int(values[np.argmax(often)]), float(often.max() / len(distances))
 
 
 def _find_months(local: Array) -> TimeStep | None:
     """Calendar months, if all times are at the same day and hour, or at the ends of months."""
-    days = local.astype("datetime64[D]")
-    if np.diff(days).min() < np.timedelta64(28, "D") or len(np.unique(local - days)) > 1:
+    if not (_are_months_apart(local[:_FIRST]) and _are_months_apart(local)):
         return None
     months = local.astype("datetime64[M]").astype(np.int64)
     anchor = _anchor(local)
@@ -220,6 +223,13 @@ def _find_months(local: Array) -> TimeStep | None:
         return None
     best, share = _find_mode(np.diff(months))
     return TimeStep(months=best) if share >= _USUAL else None
+
+
+def _are_months_apart(local: Array) -> bool:
+    """Whether times are at one hour, and at least 28 days from one to the next."""
+    days = local.astype("datetime64[D]")
+    apart = len(days) < 2 or np.diff(days).min() >= np.timedelta64(28, "D")
+    return bool(apart and len(count_distinct(local - days)[0]) == 1)
 
 
 def _anchor(local: Array) -> int:
@@ -241,11 +251,17 @@ def _count_month_steps(local: Array, months: int) -> Array:
 
 def _find_weekdays(local: Array) -> TimeStep | None:
     """Weekdays, if no time is at a weekend, and most steps are to the next weekday."""
-    days = local.astype("datetime64[D]")
-    if len(days) < 6 or len(np.unique(local - days)) > 1 or not np.is_busday(days).all():
+    if len(local) < 6 or not (_are_weekdays(local[:_FIRST]) and _are_weekdays(local)):
         return None
+    days = local.astype("datetime64[D]")
     over_weekend = np.diff(days).astype(np.int64) > np.busday_count(days[:-1], days[1:])
     if not over_weekend.any():
         return None
     steps = np.busday_count(days[:-1], days[1:])
     return TimeStep(length=_DAY, weekdays=True) if (steps == 1).mean() >= _USUAL else None
+
+
+def _are_weekdays(local: Array) -> bool:
+    """Whether times are at one hour, from Mondays to Fridays."""
+    days = local.astype("datetime64[D]")
+    return bool(np.is_busday(days).all() and len(count_distinct(local - days)[0]) == 1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sluice.sequence.data.fingerprint import hash_contents
+from sluice.sequence.data.loaded_data import LoadedData
 from sluice.sequence.data.ragged import RaggedArray
-from sluice.sequence.data.report import LoadReport, SkippedItem
-from sluice.sequence.data.splits import By, Split, select_items, split
+from sluice.sequence.data.splits import By, Split, split
 from sluice.sequence.data.targets import NextToken
 from sluice.sequence.vocabulary import Vocabulary
 
@@ -16,7 +16,7 @@ _MIN_FOR_SEQUENCE_SPLIT = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Tokens:
+class Tokens(LoadedData):
     """Sequences of token ids, in memory or mapped from a file.
 
     >>> tokens = Tokens(Vocabulary(tuple("ab"), "characters"), RaggedArray.of([[3, 4], [4]]))
@@ -28,35 +28,13 @@ class Tokens:
         ids: the sequences, without `START` and `END`, in the smallest integer type.
         names: the source of each sequence; empty if there are too many.
         groups: the group of each sequence (a family of tunes, say), which a split keeps together.
-        predefined_split: the indices of "train", "validation" and "test", if the files give them.
-        load_report: what was read and what was skipped.
-        load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
     vocabulary: Vocabulary
     ids: RaggedArray
-    names: Sequence[str] = ()
-    groups: Sequence[Hashable] = ()
-    predefined_split: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    load_report: LoadReport = field(default_factory=LoadReport)
-    load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    @property
-    def strata(self) -> tuple[()]:
-        """Tokens have no classes to draw by."""
-        return ()
-
-    @property
-    def skipped_items(self) -> tuple[SkippedItem, ...]:
-        """What was skipped, where and why."""
-        return self.load_report.skipped_items
-
-    def report(self) -> str:
-        """What was read, and what was skipped where and why, as text."""
-        return self.load_report.to_text()
 
     def fingerprint(self) -> str:
         """A hash of vocabulary and ids, the same wherever and whenever they are read."""
@@ -83,13 +61,7 @@ class Tokens:
 
     def select(self, indices: Sequence[int]) -> Tokens:
         """The sequences at `indices`."""
-        return replace(
-            self,
-            ids=self.ids.select(indices),
-            names=select_items(self.names, indices),
-            groups=select_items(self.groups, indices),
-            predefined_split={},
-        )
+        return replace(self._select_names(indices), ids=self.ids.select(indices))
 
     def slice_fraction(self, first: float, last: float) -> Tokens:
         """Each sequence between two fractions of its length."""

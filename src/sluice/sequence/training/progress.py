@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -14,6 +14,7 @@ from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.schedules import ScheduleState
 
 StopReason = Literal["budget", "patience", "interrupted"]
+_MOST = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,15 @@ class TrainerState:
             whole = one.type == "int"
             if whole and not (isinstance(value, int) and value >= 0):
                 raise ValueError(f"{one.name} must be a number of at least 0, got {value!r:.40}")
+        for name in ("loss", "validation_loss", "best_loss", "gradient_norm"):
+            if not isinstance(getattr(self, name), float | int | None):
+                raise ValueError(f"{name} must be a number, got {getattr(self, name)!r:.40}")
+        if not (isinstance(self.seconds, float | int) and 0 <= self.seconds < math.inf):
+            raise ValueError(f"seconds must be at least 0, got {self.seconds!r:.40}")
+        if max(self.epoch, self.steps, self.tokens) >= _MOST:
+            raise ValueError(f"epoch, steps and tokens must be below {_MOST}")
+        if self.stop_reason not in (None, *get_args(StopReason)):
+            raise ValueError(f"{self.stop_reason!r:.40} is no reason to stop")
 
     def compute_schedule_state(self, config: TrainingConfig, num_batches: int) -> ScheduleState:
         """The fraction of the budget that is spent; `num_batches` is the length of an epoch."""

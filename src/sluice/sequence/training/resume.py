@@ -129,10 +129,14 @@ def _require_same_run(
             f"The training in {folder} was on other data: their contents differ; resume with the "
             "same, or start a new one in another folder."
         )
-    kept = {name: list(tensor.shape) for name, tensor in state["shared"]["model"].items()}
-    for name in sorted(kept.keys() | shapes.keys()):
-        if kept.get(name) != shapes.get(name):
+    for weights in (state["shared"]["model"], state["best"]):
+        kept = {name: list(tensor.shape) for name, tensor in weights.items()}
+        differ = (
+            name for name in kept.keys() | shapes.keys() if kept.get(name) != shapes.get(name)
+        )
+        other = min(differ, default=None)
+        if other is not None and (kept or weights is not state["best"]):  # there may be no best yet
             raise CheckpointError(
-                f"The training in {folder} has another model: expected {name} of shape "
-                f"{kept.get(name, 'none')}, got {shapes.get(name, 'none')}."
+                f"The training in {folder} has another model: expected {other} of shape "
+                f"{kept.get(other, 'none')}, got {shapes.get(other, 'none')}."
             )

@@ -8,17 +8,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
+from sluice.errors import SluiceError
 from sluice.files import StrPath, remove_temporary_files
+from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.training.config import BUDGETS, TrainingConfig
 from sluice.sequence.training.processes import ProcessGroup
 from sluice.sequence.training.progress import TrainerState
 from sluice.sequence.training.resume import load_resume_state
 from sluice.sequence.training.state_files import CheckpointFolder, TrainingState
+from sluice.sequence.training.truncation import DataPosition, split_into_chunks
 from sluice.sequence.training.update import Updater
 from sluice.sequence.training.validator import BEST, Validator
 
-_DAMAGES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+_DAMAGES = (
+    SluiceError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What comes of a state that is made to harm: its checksum is right, its content is not."""
 
 
@@ -30,6 +41,7 @@ class Checkpointer:
         config: how often to save.
         settings: what decides the result, as JSON values; a training continues only with the same.
         group: the processes; rank 0 reads and writes for all.
+        training: where batches come from.
         updater, validator: what is saved besides `TrainerState`.
     """
 
@@ -39,12 +51,14 @@ class Checkpointer:
         config: TrainingConfig,
         settings: Mapping[str, object],
         group: ProcessGroup,
+        training: BatchSource,
         updater: Updater,
         validator: Validator,
     ) -> None:
         self.folder = None if folder is None else Path(folder)
         self.config, self.settings = config, settings
-        self.group, self.updater, self.validator = group, updater, validator
+        self.group, self.training = group, training
+        self.updater, self.validator = updater, validator
         self._last_steps, self._last_seconds = 0, 0.0
 
     def restore(self, *, resume: bool) -> TrainerState:
@@ -66,6 +80,7 @@ class Checkpointer:
             return TrainerState()
         try:
             state = self._restore(saved)
+            self._require_fitting_history(state)
         except _DAMAGES as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise CheckpointError(
@@ -95,6 +110,23 @@ class Checkpointer:
         state = TrainerState(**saved["trainer"])
         self._last_steps, self._last_seconds = state.steps, state.seconds
         return state
+
+    def _require_fitting_history(self, state: TrainerState) -> None:
+        """Run the next chunk from the recurrent state that was saved, which may not belong to it.
+
+        Raises:
+            ValueError: a recurrent state of other shapes than the model's own.
+        """
+        if state.batch >= len(self.training):
+            raise ValueError(f"batch {state.batch} of {len(self.training)}")
+        history = self.updater.history
+        if history.state is None and not history.past:
+            return
+        position = DataPosition(state.epoch, state.batch, state.chunk)
+        chunks = split_into_chunks(self.training, self.config.bptt_stride, position, self.group)
+        chunk = next(chunks, None)
+        if chunk is not None and not chunk.starts_fresh:
+            self.updater.require_fitting_history(chunk)
 
     def save_if_due(self, state: TrainerState) -> None:
         """Save if enough seconds or steps have passed since the last time."""

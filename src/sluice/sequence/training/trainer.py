@@ -163,7 +163,7 @@ class _Trainer:
             DATA: fingerprint,
         }
         self.checkpointer = Checkpointer(
-            folder, config, settings, self.group, self.updater, self.validator
+            folder, config, settings, self.group, training, self.updater, self.validator
         )
         self.state = self.checkpointer.restore(resume=resume)
         self.reporter = ProgressReporter(

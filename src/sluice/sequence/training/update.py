@@ -14,11 +14,12 @@ from torch.nn.utils import get_total_norm
 from sluice.errors import SluiceError
 from sluice.insight.measures.norms import compute_total_norm
 from sluice.run.torch_state import map_tensors, scale_tensors_
-from sluice.sequence.batch import ModelState, TrainableModel
+from sluice.sequence.batch import Batch, ModelState, TrainableModel
 from sluice.sequence.training import diagnosis
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.ema import AverageState, ExponentialMovingAverage
 from sluice.sequence.training.processes import ProcessGroup
+from sluice.sequence.training.slicing import slice_steps
 from sluice.sequence.training.sparse_embeddings import (
     find_embeddings,
     require_sparse_gradients,
@@ -191,6 +192,26 @@ class Updater:
         )
         return norm
 
+    @torch.no_grad()
+    def require_fitting_history(self, chunk: Chunk) -> None:
+        """Run a chunk from the restored history, and compare its states with the model's own.
+
+        Raises:
+            ValueError: other shapes or types; a model may raise other errors.
+        """
+        randomness = torch.get_rng_state()
+        window = self._build_window(chunk)
+        model = cast(TrainableModel, self.model)
+        for batch in (window.before, *window.overlap):
+            if batch is not None:
+                _require_alike(batch, window.batch)
+        _, own = model.loss(slice_steps(window.batch, 0, 1), None)
+        for state in (window.state, self.history.state):
+            if _describe_tensors(state) != _describe_tensors(own):
+                raise ValueError("the recurrent state has other shapes than the model's")
+        WindowLoss(self.model)(window)
+        torch.set_rng_state(randomness)
+
     def export_shared_state(self) -> SharedState:
         """What all processes have in common."""
         return {
@@ -220,3 +241,18 @@ class Updater:
         if rank_state["cuda"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(rank_state["cuda"], self.device)
         self.history.restore_state(map_tensors(lambda t: t.to(self.device), rank_state["history"]))
+
+
+def _describe_tensors(state: object) -> object:
+    """The shapes and types of nested tensors."""
+    if isinstance(state, Tensor):
+        return tuple(state.shape), state.dtype
+    if isinstance(state, tuple | list):
+        return [_describe_tensors(one) for one in state]
+    return state if state is None else type(state)
+
+
+def _require_alike(batch: Batch, other: Batch) -> None:
+    for mine, own in ((batch.inputs, other.inputs), (batch.targets, other.targets)):
+        if mine.shape[1:] != own.shape[1:] or mine.dtype != own.dtype:
+            raise ValueError("earlier steps have another shape than the data")

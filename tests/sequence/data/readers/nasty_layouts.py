@@ -227,4 +227,27 @@ NASTY_LAYOUTS = [
         read({"a": [9007199254740992, 1]}, "beyond 2^53"),
         suffix=".jsonl",
     ),
+    NastyTable(
+        "JSON beyond 2^53 among decimals",
+        '{"a":9007199254740993}\n{"a":9007199254740992}\n{"a":1.5}\n',
+        read({"a": [9007199254740992, 9007199254740992, 1.5]}, "a: 1 whole number beyond 2^53"),
+        suffix=".jsonl",
+    ),
+    NastyTable(
+        "a cell of text after megabytes of plain numbers",
+        "a,b\n" + "0.1,12345678\n" * 700_000 + "x,1\n2,9007199254740993\n",
+        read(
+            {
+                "a": [*[0.1] * 700_000, 2],
+                "b": [*[12345678] * 700_000, 9007199254740992],
+            },
+            "b: 1 whole number beyond 2^53",
+            skipped=(700_002,),
+        ),
+    ),
+    NastyTable(
+        "times that are no dates after megabytes of dates",
+        "time,b\n" + "2024-01-01T00:00:00,1\n" * 400_000 + "soon,1\n",
+        read({"b": [1] * 400_000}, skipped=(400_002,)),
+    ),
 ]

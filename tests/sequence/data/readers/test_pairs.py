@@ -53,7 +53,7 @@ def texts(data: Pairs) -> list[tuple[str, str]]:
         (
             "classes.tsv",
             "".join(f"text {n} x\t{'ham' if n % 2 else 'spam'}\n" for n in range(40)),
-            "csv",
+            "labels",
         ),
         ("missing.csv", "a,b\nNaN,null\nNA,1\n", "csv"),
         ("prose.txt", "A text\twith a tab in one line.\nAnd none\nin the others.\n", "text"),

@@ -25,6 +25,8 @@ from sluice.sequence.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SHOWN_CLASSES = 10
+
 
 class Rows(NamedTuple):
     """The rows of one file that could be read.
@@ -134,20 +136,43 @@ def _number_series(tables: Sequence[Rows]) -> tuple[tuple[str, ...], Indices]:
             number = numbers.setdefault(table.path.stem, len(numbers))
             codes.append(np.full(len(table.values), number, np.int64))
             continue
-        places, words = _encode(table.ids)
+        places, words = _encode([table.ids])
         before = f"{table.path.stem}/" if len(tables) > 1 else ""
         known = [numbers.setdefault(before + word, len(numbers)) for word in words]
         codes.append(np.array(known, np.int64)[places])
     return tuple(numbers), np.concatenate(codes)
 
 
-def _encode(column: pa.ChunkedArray) -> tuple[Indices, list[str]]:
-    """The number of each row's word, and the words; a missing one is empty."""
+def _encode(columns: Sequence[pa.ChunkedArray | None]) -> tuple[Indices, list[str]]:
+    """The number of each row's word, and the words as they appear; a missing one is empty."""
+    import pyarrow
     from pyarrow import compute
 
-    words = compute.fill_null(compute.utf8_trim_whitespace(column.cast("string")), "")
-    found = words.combine_chunks().dictionary_encode()
-    return np.asarray(found.indices, np.int64), found.dictionary.to_pylist()
+    chunks = [part for one in columns if one is not None for part in _to_dictionaries(one)]
+    if not chunks:
+        return np.zeros(0, np.int64), []
+    chunks = pyarrow.chunked_array(chunks).unify_dictionaries().chunks
+    words = compute.utf8_trim_whitespace(chunks[0].dictionary).to_pylist()
+    numbers = {word: place for place, word in enumerate(dict.fromkeys([*words, ""]))}
+    renumbered = np.array([numbers[word] for word in (*words, "")], np.int64)  # the last if missing
+    places = np.concatenate(
+        [renumbered[np.asarray(part.indices.fill_null(len(words)))] for part in chunks]
+    )
+    first = np.full(len(numbers), len(places))
+    first[places[::-1]] = np.arange(len(places))[::-1]
+    order = np.argsort(first)[: np.count_nonzero(first < len(places))]
+    ranks = np.empty(len(numbers), np.int64)
+    ranks[order] = np.arange(len(order))
+    known = [*numbers]
+    return ranks[places], [known[place] for place in order.tolist()]
+
+
+def _to_dictionaries(column: pa.ChunkedArray) -> Sequence[pa.Array]:
+    from pyarrow import types
+
+    encoded = types.is_dictionary(column.type)
+    found = column if encoded else column.cast("string").dictionary_encode()
+    return [*found.chunks]
 
 
 def _order_times(times: ParsedTimes | None, order: RowOrder, starts: Indices) -> RaggedArray | None:
@@ -162,11 +187,7 @@ def _attach_labels(
     series: Series, order: RowOrder, per: LabelPer | None, tables: Sequence[Rows]
 ) -> tuple[Series, list[SkippedItem]]:
     """Add labels; with one label per series, series with none or several are skipped."""
-    import pyarrow
-
-    places, words = _encode(
-        pyarrow.chunked_array([part for one in tables for part in _to_chunks(one.labels)])
-    )
+    places, words = _encode([one.labels for one in tables])
     words = ["" if is_missing(word) else word for word in words]
     classes = tuple(sorted(set(words) - {""}, key=sort_naturally))
     numbers = {name: number for number, name in enumerate(("", *classes))}
@@ -193,10 +214,6 @@ def _attach_labels(
     chosen = series.select(kept)
     ones = tuple(int(found[place][0]) - 1 for place in kept)
     return replace(chosen, labels=ones, classes=classes), refused
-
-
-def _to_chunks(column: pa.ChunkedArray | None) -> list[pa.Array]:
-    return [] if column is None else column.cast("string").chunks
 
 
 def _merge_notes(tables: Sequence[Rows]) -> list[str]:
@@ -237,7 +254,9 @@ def _build_report(
     notes += _merge_notes(tables)
     notes += time_notes
     if series.labels is not None:
-        notes.append(f"Classes, one per {per}: {', '.join(series.classes)}.")
+        listed, others = series.classes[:_SHOWN_CLASSES], len(series.classes) - _SHOWN_CLASSES
+        more = f" and {others:,} more" if others > 0 else ""
+        notes.append(f"Classes, one per {per}: {', '.join(listed)}{more}.")
     if missing:
         notes.append(f"{pluralize(missing, 'value')} missing of {series.values.flat.size:,}.")
     understood = (

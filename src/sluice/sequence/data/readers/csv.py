@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import io
-import re
-from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
-from sluice.sequence.data.readers.csv_layout import (
-    CsvLayout,
-    HasHeader,
-    find_layout,
-    iterate_records,
-)
+from sluice.sequence.data.readers.csv_file import BLOCK_BYTES, CsvFile, OnBytes
+from sluice.sequence.data.readers.csv_layout import HasHeader, find_layout
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.data.readers.table import Table
@@ -26,19 +19,11 @@ from sluice.sequence.data.readers.table_rows import read_tables
 from sluice.sequence.data.report import (
     LoadProgress,
     OnReading,
-    SkippedItem,
     ignore_progress,
     make_read_error,
-    pluralize,
 )
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from _typeshed import WriteableBuffer
-
-OnBytes = Callable[[int], None]
 
 
 class LayoutOptions(TypedDict):
@@ -50,8 +35,6 @@ class LayoutOptions(TypedDict):
 
 
 _HEAD_LINES = 3000
-_BLOCK = 1 << 23
-"""Bytes that are read and converted at a time; a row cannot be longer."""
 
 
 def read_csv(
@@ -114,7 +97,7 @@ def _open(
             layout = find_layout(list(islice(file, _HEAD_LINES)), **asked)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    source = _CsvFile(path, found, layout, on_bytes)
+    source = CsvFile(path, found, layout, on_bytes)
     notes = layout.notes
     if found not in ("utf-8", "utf-8-sig"):
         notes = (f"Encoding: {found}.", *notes)
@@ -149,7 +132,7 @@ def _is_utf8(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             empty = True
-            while block := file.read(_BLOCK):
+            while block := file.read(BLOCK_BYTES):
                 empty = False
                 if b"\0" in block:
                     return False
@@ -161,134 +144,3 @@ def _is_utf8(path: Path) -> bool:
     except UnicodeDecodeError:
         return False
     return not empty
-
-
-class _CsvFile:
-    """The rows of values in a CSV file, read as often as they are asked for."""
-
-    def __init__(self, path: Path, encoding: str, layout: CsvLayout, on_bytes: OnBytes) -> None:
-        self.path, self.encoding, self.layout, self.on_bytes = path, encoding, layout, on_bytes
-        self.skipped = self.blank = 0
-
-    def count_skipped(self) -> int:
-        return self.skipped
-
-    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The named columns as text, in blocks of rows with as many cells as names."""
-        import pyarrow
-        from pyarrow import csv
-
-        self.skipped = self.blank = 0
-        names = [*self.layout.names]
-        stream = io.BufferedReader(_ByteStream(self._iterate_bytes()), _BLOCK)
-        try:
-            reader = csv.open_csv(
-                stream,
-                csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
-                csv.ParseOptions(
-                    delimiter=self.layout.delimiter,
-                    newlines_in_values=True,
-                    invalid_row_handler=self._skip,
-                ),
-                csv.ConvertOptions(
-                    include_columns=[*columns],
-                    column_types=dict.fromkeys(columns, pyarrow.string()),
-                    strings_can_be_null=True,
-                    null_values=["", "NA", "NaN", "nan", "null", "NULL"],
-                ),
-            )
-            yield from reader
-        except pyarrow.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
-                return
-            raise DataError(
-                f"{self.path} has a row of more than {_BLOCK >> 20} MB, or is not CSV ({error}); "
-                "is a quote not closed?"
-            ) from None
-
-    def describe_reading(self) -> list[str]:
-        """What is to be said of all rows."""
-        single = "; write NA for a missing value" if len(self.layout.names) == 1 else ""
-        return [f"Left out: {pluralize(self.blank, 'blank line')}{single}."] if self.blank else []
-
-    def _skip(self, row: object) -> str:
-        self.skipped += 1
-        return "skip"
-
-    def find_lines(self, rows: Sequence[int]) -> tuple[list[int | None], list[SkippedItem]]:
-        """The lines of rows that `read` gave, and what it skipped."""
-        lines, skipped, wanted = dict[int, int](), list[SkippedItem](), set(rows)
-        layout, width, number = self.layout, len(self.layout.names), 0
-        with open_text(self.path, self.encoding) as file:
-            records = iterate_records(file, layout.delimiter, layout.comment, layout.first_line)
-            try:
-                for line, cells in records:
-                    if len(cells) != width:
-                        reason = f"expected {width} cells as in the first row, got {len(cells)}"
-                        skipped.append(SkippedItem(str(self.path), line, reason))
-                        continue
-                    if number in wanted:
-                        lines[number] = line
-                    number += 1
-                    if len(lines) == len(wanted) and len(skipped) >= self.skipped:
-                        break
-            except DataError as error:
-                raise DataError(f"{self.path}: {error}") from None
-        return [lines[row] for row in rows], skipped
-
-    def _iterate_bytes(self) -> Iterator[bytes]:
-        """The rows as UTF-8 in blocks of whole lines, which end with a line feed."""
-        skip, rest, done = self.layout.first_line - 1, b"", 0
-        decoder = codecs.getincrementaldecoder(self.encoding)()
-        with self.path.open("rb") as file:
-            while piece := file.read(_BLOCK):
-                done += len(piece)
-                block = piece if self.encoding == "utf-8" else decoder.decode(piece).encode()
-                block = rest + block
-                end = block.rfind(b"\n") + 1 or block.rfind(b"\r", 0, -1) + 1
-                block, rest = block[:end], block[end:]
-                if skip:
-                    block, skip = _drop_lines(block, skip)
-                yield self._clean(block)
-                self.on_bytes(done)
-        last, _ = _drop_lines(rest, skip)
-        yield self._clean(last)
-
-    def _clean(self, block: bytes) -> bytes:
-        """Lines that end with a line feed, without comments; blank ones are counted."""
-        if b"\r" in block:
-            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if self.layout.comment:
-            mark = re.escape(self.layout.comment.encode())
-            block = re.sub(rb"(?m)^" + mark + rb"[^\n]*(?:\n|\Z)", b"", block)
-        if (b"\n\n" in block or block.startswith(b"\n")) and b'"' not in block:
-            self.blank += len(re.findall(rb"(?m)^\n", block))
-        return block
-
-
-def _drop_lines(block: bytes, number: int) -> tuple[bytes, int]:
-    """The block without its first lines, and how many are still to be dropped."""
-    lines = block.splitlines(keepends=True)[:number] if number else []
-    return block[sum(map(len, lines)) :], number - len(lines)
-
-
-class _ByteStream(io.RawIOBase):
-    """Blocks of bytes as a file."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks, self._block = blocks, memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        target = memoryview(buffer)
-        while not self._block:
-            following = next(self._blocks, None)
-            if following is None:
-                return 0
-            self._block = memoryview(following)
-        size = min(len(target), len(self._block))
-        target[:size] = self._block[:size]
-        self._block = self._block[size:]
-        return size

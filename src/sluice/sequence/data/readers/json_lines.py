@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
+from sluice.sequence.data.readers.numbers import LARGEST_EXACT, describe_rounded
 from sluice.sequence.data.readers.table import Table, make_typed_table
 from sluice.sequence.data.readers.table_options import TableOptions
 from sluice.sequence.data.readers.table_rows import read_tables
@@ -68,7 +70,34 @@ def _open(path: Path) -> Table:
         yield from table.select(list(columns)).to_batches()
 
     kinds = {field.name: field.type for field in table.schema}
-    return make_typed_table(path, "JSON lines", kinds, read, lambda row: _find_line(path, row))
+    notes = _describe_rounded(path, table)
+    return make_typed_table(
+        path, "JSON lines", kinds, read, lambda row: _find_line(path, row), ((), notes)
+    )
+
+
+def _describe_rounded(path: Path, table: pa.Table) -> tuple[str, ...]:
+    """Of columns with decimals, how many whole numbers they hold that float64 cannot."""
+    from pyarrow import compute, types
+
+    large = [
+        field.name
+        for field in table.schema
+        if types.is_floating(field.type)
+        and (compute.max(compute.abs(table[field.name])).as_py() or 0) >= LARGEST_EXACT
+    ]
+    if not large:
+        return ()
+    rounded = Counter[str]()
+    for _, line in _iterate_lines(path):
+        row = json.loads(line)
+        held = {name: row.get(name) for name in large}
+        rounded.update(
+            name
+            for name, value in held.items()
+            if isinstance(value, int) and int(float(value)) != value
+        )
+    return tuple(describe_rounded(name, number) for name, number in rounded.items())
 
 
 def _iterate_lines(path: Path) -> Iterator[tuple[int, str]]:

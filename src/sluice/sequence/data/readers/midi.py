@@ -70,7 +70,7 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
     return Tokens(
         vocabulary,
         ids,
-        tuple(map(str, read)),
+        names=tuple(map(str, read)),
         predefined_split=split_from_names(list(read)),
         load_report=report,
     )

@@ -17,6 +17,7 @@ import numpy as np
 
 from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.ragged import Array
+from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ _APOSTROPHES = "'\u2019"
 _TRUTH = {"true": 1.0, "yes": 1.0, "on": 1.0, "false": 0.0, "no": 0.0, "off": 0.0}
 _SIGN = "[-+\u2212]?"
 _THOUSANDS_NAMES = {",": "a comma", ".": "a dot", " ": "a blank", "'": "an apostrophe"}
-_LARGEST_EXACT = 2.0**53
+LARGEST_EXACT = 2.0**53
+"""Whole numbers below it are float64 as they are written."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +299,7 @@ def count_rounded(column: pa.Array, values: Array) -> int:
     import pyarrow
     from pyarrow import compute, types
 
-    large = np.abs(values) >= _LARGEST_EXACT
+    large = np.abs(values) >= LARGEST_EXACT
     if not large.any():
         return 0
     cells = column.filter(pyarrow.array(large))
@@ -306,6 +308,14 @@ def count_rounded(column: pa.Array, values: Array) -> int:
     elif not types.is_integer(cells.type):
         return 0
     return sum(int(float(cell)) != int(cell) for cell in cells.to_pylist())
+
+
+def describe_rounded(name: str, number: int) -> str:
+    """What a report says of a column with whole numbers that were rounded."""
+    return (
+        f"{name}: {pluralize(number, 'whole number')} beyond 2^53, rounded to 53 bits; "
+        "subtract a constant to keep all digits."
+    )
 
 
 def _write_plainly(cells: pa.Array, form: NumberFormat) -> pa.Array:

@@ -116,10 +116,10 @@ def find_pair_layout(
         DataError: more than two columns, and none chosen.
     """
     lines = [line for line in text.split("\n") if line.strip()]
-    delimiter = _find_delimiter(lines, suffix)
-    quoted = delimiter != "\t" or _has_quoted_fields(lines)
-    rows = _read_sample(lines, delimiter, quoted)
-    width = _find_width(rows)
+    delimiter = find_delimiter(lines, suffix)
+    quoted = delimiter != "\t" or has_quoted_fields(lines)
+    rows = read_sample(lines, delimiter, quoted)
+    width = find_width(rows)
     named = header if header is not None else bool(rows) and _is_header(rows[0])
     if columns is None and width > 2 and not _is_attributed(rows, width):
         raise DataError(
@@ -146,10 +146,10 @@ def holds_pairs(path: StrPath) -> bool:
     if path.suffix.lower() not in _SUFFIXES:
         return False
     lines = [line for line in read_first_lines(path).split("\n") if line.strip()]
-    delimiter = _find_delimiter(lines, path.suffix)
-    quoted = delimiter != "\t" or _has_quoted_fields(lines)
+    delimiter = find_delimiter(lines, path.suffix)
+    quoted = delimiter != "\t" or has_quoted_fields(lines)
     try:
-        rows = _read_sample(lines, delimiter, quoted)
+        rows = read_sample(lines, delimiter, quoted)
     except DataError:
         return False
     rows = rows[1:] if rows and _is_header(rows[0]) else rows
@@ -160,7 +160,7 @@ def holds_pairs(path: StrPath) -> bool:
     if len(pairs) < _LINES * len(rows):
         return False
     sides = list(zip(*pairs, strict=True))[:2]
-    return all(_is_text_column(side) and not _has_few_values(side) for side in sides)
+    return all(is_text_column(side) and not has_few_values(side) for side in sides)
 
 
 def read_first_lines(path: StrPath, encoding: str | None = None) -> str:
@@ -178,14 +178,14 @@ def read_first_lines(path: StrPath, encoding: str | None = None) -> str:
     return text if len(head) < _HEAD else text[: text.rfind("\n") + 1]
 
 
-def _find_delimiter(lines: Sequence[str], suffix: str) -> str:
+def find_delimiter(lines: Sequence[str], suffix: str) -> str:
     """A tab where lines have one; in a .csv file the separator that most lines have."""
     if suffix.lower() != ".csv":
         return "\t"
     return max("\t,;", key=lambda mark: sum(mark in line for line in lines))
 
 
-def _has_quoted_fields(lines: Sequence[str]) -> bool:
+def has_quoted_fields(lines: Sequence[str]) -> bool:
     """Whether quotes enclose fields: all of them, or one in which quotes are doubled.
 
     Elsewhere a quote is part of the text, as in a sentence that somebody says.
@@ -200,12 +200,18 @@ def _has_quoted_fields(lines: Sequence[str]) -> bool:
     )
 
 
-def _read_sample(lines: Sequence[str], delimiter: str, quoted: bool) -> list[list[str]]:
-    layout = PairLayout(delimiter, quoted=quoted)
-    return [row.fields for row in layout.iterate_rows(line + "\n" for line in lines)]
+def read_sample(lines: Sequence[str], delimiter: str, quoted: bool) -> list[list[str]]:
+    """The fields of the first lines; a row in quotes that goes on after them is left out."""
+    layout, rows = PairLayout(delimiter, quoted=quoted), list[list[str]]()
+    try:
+        rows.extend(row.fields for row in layout.iterate_rows(line + "\n" for line in lines))
+    except DataError as error:
+        if "unexpected end of data" not in str(error) or not rows:
+            raise
+    return rows
 
 
-def _find_width(rows: Sequence[Sequence[str]]) -> int:
+def find_width(rows: Sequence[Sequence[str]]) -> int:
     """How many columns most lines have; of two numbers as frequent, the larger."""
     widths = [len(row) for row in rows]
     return max(set(widths), key=lambda width: (widths.count(width), width)) if widths else 1
@@ -221,7 +227,7 @@ def _is_attributed(rows: Sequence[Sequence[str]], width: int) -> bool:
     )
 
 
-def _is_text_column(column: Sequence[str]) -> bool:
+def is_text_column(column: Sequence[str]) -> bool:
     return sum(map(_is_text, column)) >= _TEXT_SHARE * len(column)
 
 
@@ -237,5 +243,5 @@ def _is_text(field: str) -> bool:
     return any(map(str.isalpha, field))
 
 
-def _has_few_values(column: Sequence[str]) -> bool:
+def has_few_values(column: Sequence[str]) -> bool:
     return len(column) >= 4 * _FEW and len(set(column)) * _FEW <= len(column)

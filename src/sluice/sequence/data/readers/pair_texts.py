@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from sluice.files import StrPath, StrPaths, to_paths
@@ -84,7 +85,7 @@ class PairTexts:
 def read_pair_texts(
     files: StrPaths,
     *,
-    columns: Sequence[int] | None = None,
+    columns: Sequence[int | str] | None = None,
     header: bool | None = None,
     encoding: str | None = None,
 ) -> PairTexts:
@@ -121,17 +122,54 @@ def read_pair_texts(
     return made
 
 
-def _check_columns(columns: Sequence[int] | None) -> tuple[int, int] | None:
+def read_parallel_texts(source: StrPath, target: StrPath, encoding: str | None = None) -> PairTexts:
+    """The texts of two files whose lines belong together, as of a corpus for translation.
+
+    Args:
+        source: a file with a source in each line.
+        target: a file with its target in the same line.
+        encoding: of both; None to detect it.
+
+    Raises:
+        DataError: a file that cannot be read, no pair, or another number of lines.
+    """
+    paths = Path(source), Path(target)
+    scans = [scan_text(path, encoding) for path in paths]
+    found = PairTexts([], [], [], list(dict.fromkeys(scan.name for scan in scans)))
+    with (
+        open_text(paths[0], scans[0].encoding) as sources,
+        open_text(paths[1], scans[1].encoding) as targets,
+    ):
+        for number, (one, other) in enumerate(zip_longest(sources, targets), 1):
+            if one is None or other is None:
+                short, long = paths if one is None else paths[::-1]
+                raise DataError(
+                    f"{short} ends after line {number - 1:,}, but {long} goes on; lines of the two "
+                    "files must belong together"
+                )
+            text, wanted = one.removesuffix("\n"), other.removesuffix("\n")
+            if text.strip() and wanted.strip():
+                found.add(TextPair(text, wanted, str(paths[0]), number))
+            elif text.strip() or wanted.strip():
+                side = "target" if text.strip() else "source"
+                found.add(SkippedItem(str(paths[0]), number, f"an empty {side}"))
+    found.notes.append(f"Line by line, the targets are those of {paths[1].name}.")
+    found.require_pairs(paths[0])
+    return found
+
+
+def _check_columns(columns: Sequence[int | str] | None) -> tuple[int, int] | None:
     """Places from 0 of two columns that the caller numbers from 1."""
     if columns is None:
         return None
-    if len(columns) != 2 or columns[0] == columns[1] or min(columns) < 1:
+    places = [one - 1 for one in columns if isinstance(one, int)]
+    if len(columns) != 2 or len({*places}) != 2 or min(places) < 0:
         given = ",".join(map(str, columns))
         raise DataError(
             f"{name_option('columns')} must be the numbers of two columns, source and target, got "
             f"{given}; an example is 1,2"
         )
-    return columns[0] - 1, columns[1] - 1
+    return places[0], places[1]
 
 
 def _describe_layout(layout: PairLayout) -> list[str]:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from sluice.files import StrPaths, to_paths
+from sluice.files import StrPath, StrPaths, to_paths
 from sluice.option_names import name_option
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.readers.pair_groups import PairSide, group_pairs
-from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair, read_pair_texts
+from sluice.sequence.data.readers.pair_texts import (
+    PairTexts,
+    TextPair,
+    read_pair_texts,
+    read_parallel_texts,
+)
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, find_id_dtype, make_encoder
 from sluice.sequence.data.readers.tokenizers import (
     DEFAULT_SIZE,
@@ -44,8 +49,9 @@ _FEW_PAIRS = 1_000
 def read_pairs(
     files: StrPaths,
     *,
+    target_file: StrPath | None = None,
     unit: PairUnit | None = None,
-    columns: Sequence[int] | None = None,
+    columns: Sequence[int | str] | None = None,
     header: bool | None = None,
     vocabulary_size: int | None = None,
     joint_vocabulary: bool = False,
@@ -56,10 +62,11 @@ def read_pairs(
     encoding: str | None = None,
     on_reading: OnReading = ignore_progress,
 ) -> Pairs:
-    """Pairs of texts, one a line: a source, a tab and a target, or two columns of CSV.
+    """Pairs of texts, one a line: a source, a tab and a target; two columns of CSV; or two files.
 
     Args:
         files: text files; their texts are held in memory.
+        target_file: a file with the target of each line of the only file of `files`.
         unit: what a token is; by default subwords where most sides have a blank, else characters.
         columns: the columns of source and target, from 1, where lines have more than two.
         header: whether the first line names the columns; None to recognise usual names.
@@ -85,35 +92,53 @@ def read_pairs(
     >>> read_pairs([path]).report().splitlines()[0]
     'pairs.tsv: pairs in UTF-8, 2; sources: 6 characters, 4 different; targets: 6, 4 different.'
     """
-    _check_options(unit, max_length, vocabulary_size)
+    require_unit(unit)
+    _check_sizes(max_length, vocabulary_size)
     paths = to_paths(files)
     total = sum(path.stat().st_size for path in paths if path.is_file())
     on_reading(LoadProgress("reading", 0, total))
-    texts = read_pair_texts(paths, columns=columns, header=header, encoding=encoding)
+    texts = (
+        read_pair_texts(paths, columns=columns, header=header, encoding=encoding)
+        if target_file is None
+        else read_parallel_texts(_get_only(paths), target_file, encoding)
+    )
     if not texts.have_targets:
         raise DataError(
             f"{texts.pairs[0].place}: expected a source, a tab and a target, got no tab"
         )
     on_reading(LoadProgress("learning tokens", total // 2, total))
     sides = [[one.source for one in texts.pairs], [one.target or "" for one in texts.pairs]]
-    chosen = unit or _choose_unit(sides)
+    chosen = unit or choose_unit(sides)
     if joint_vocabulary:
         sides = [sides[0] + sides[1]] * 2
         vocabulary = vocabulary or target_vocabulary
-        vocabulary = vocabulary or _learn_vocabulary(sides[0], chosen, vocabulary_size)
+        vocabulary = vocabulary or learn_vocabulary(sides[0], chosen, vocabulary_size)
         target_vocabulary = target_vocabulary or vocabulary
     source, target = (
-        known or _learn_vocabulary(side, chosen, vocabulary_size)
+        known or learn_vocabulary(side, chosen, vocabulary_size)
         for known, side in zip((vocabulary, target_vocabulary), sides, strict=True)
     )
     read = _Encoded(texts, source, target, max_length, group_by)
-    notes = _describe_unit(chosen) if unit is None and vocabulary is None else []
+    guessed = unit is None and vocabulary is None
+    notes = [describe_unit("Sources and targets", chosen)] if guessed else []
     return read.build(paths, [*texts.notes, *notes])
 
 
-def _check_options(unit: str | None, max_length: int, vocabulary_size: int | None) -> None:
+def _get_only(paths: Sequence[Path]) -> Path:
+    if len(paths) != 1:
+        raise DataError(
+            f"{name_option('target_file')} needs a single file of sources, got {len(paths)}."
+        )
+    return paths[0]
+
+
+def require_unit(unit: str | None) -> None:
+    """Refuse what is no unit of text."""
     if unit is not None and unit not in _UNITS:
         raise DataError(f"{name_option('unit')} must be one of {', '.join(_UNITS)}, got {unit!r}.")
+
+
+def _check_sizes(max_length: int, vocabulary_size: int | None) -> None:
     if max_length < 1:
         raise DataError(f"max_length must be at least 1, got {max_length}.")
     if vocabulary_size is not None and vocabulary_size < 1:
@@ -122,18 +147,20 @@ def _check_options(unit: str | None, max_length: int, vocabulary_size: int | Non
         )
 
 
-def _choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:
+def choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:
     """The unit of texts with blanks, or characters for texts that have hardly any."""
     spaced = sum(" " in text.strip() for side in sides for text in side)
     return _DEFAULT_UNIT if 2 * spaced >= sum(map(len, sides)) else "characters"
 
 
-def _describe_unit(unit: PairUnit) -> list[str]:
+def describe_unit(what: str, unit: PairUnit) -> str:
+    """Why texts are split as they are, as a sentence."""
     why = "most have no blank" if unit == "characters" else "most have blanks"
-    return [f"Sources and targets are split into {unit}, as {why}; see {name_option('unit')}."]
+    return f"{what} are split into {unit}, as {why}; see {name_option('unit')}."
 
 
-def _learn_vocabulary(texts: Sequence[str], unit: PairUnit, size: int | None) -> Vocabulary:
+def learn_vocabulary(texts: Sequence[str], unit: PairUnit, size: int | None) -> Vocabulary:
+    """The tokens of texts: their characters, or the words or subwords that are learnt of them."""
     if unit == "characters":
         return Vocabulary(tuple(sorted(frozenset().union(*texts))), "characters")
     if unit == "subwords":
@@ -202,7 +229,7 @@ class _Encoded:
             targets,
             names=tuple(pair.place for pair in self.pairs),
             groups=groups.groups,
-            predefined_split=_split_files(files, self.pairs),
+            predefined_split=split_files(files, files, self.pairs),
             load_report=LoadReport(summary, tuple(about), tuple(self.skipped)),
         )
 
@@ -252,10 +279,16 @@ def _describe_repetition(pairs: Sequence[TextPair]) -> list[str]:
     return notes
 
 
-def _split_files(files: Sequence[Path], pairs: Sequence[TextPair]) -> dict[str, list[int]]:
-    """The split by the names of files or folders, if it covers all files."""
-    named = split_from_names(files)
-    parts = {str(files[place]): part for part, places in named.items() for place in places}
+def split_files(
+    named: StrPaths, files: StrPaths, pairs: Sequence[TextPair]
+) -> dict[str, list[int]]:
+    """The split by the names of files, or of their folders, if it covers all files."""
+    paths = to_paths(files)
+    parts = {
+        str(paths[place]): part
+        for part, places in split_from_names(named).items()
+        for place in places
+    }
     found: dict[str, list[int]] = {}
     for place, pair in enumerate(pairs):
         if parts:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sluice.files import StrPath
 from sluice.sequence.data.report import SkippedItem
@@ -18,6 +18,17 @@ SAMPLE_ROWS = 1000
 FindLines = Callable[[Sequence[int]], tuple[list[int | None], list[SkippedItem]]]
 
 
+class ReadBlocks(Protocol):
+    """Yields the rows of the named columns in blocks.
+
+    Where columns are text, those of `numbers` may come as float64 instead, as exact as their text.
+    """
+
+    def __call__(
+        self, columns: Sequence[str], numbers: Collection[str] = ()
+    ) -> Iterator[pa.RecordBatch]: ...
+
+
 @dataclass(frozen=True)
 class Table:
     """The columns of one file, read when they are asked for.
@@ -27,7 +38,7 @@ class Table:
         kind: the name of its format, for the report.
         types: of each column, by name, those that are left out too.
         sample: the first cells of the columns of text; empty where missing.
-        read: yields the rows of the named columns in blocks.
+        read: yields the rows in blocks.
         find_lines: the lines of rows (counted from 0 over all blocks), and the rows that `read`
             skipped, with their lines.
         count_skipped: how many rows `read` has skipped so far.
@@ -41,7 +52,7 @@ class Table:
     kind: str
     types: Mapping[str, pa.DataType]
     sample: Mapping[str, Sequence[str]]
-    read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+    read: ReadBlocks
     find_lines: FindLines
     count_skipped: Callable[[], int] = lambda: 0
     left_out: tuple[str, ...] = ()
@@ -70,7 +81,9 @@ def make_typed_table(
     """
     import pyarrow
 
-    def read_plain(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def read_plain(
+        columns: Sequence[str], numbers: Collection[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
         for batch in read(columns):
             arrays = [
                 column.cast("string") if is_text(column.type) else column

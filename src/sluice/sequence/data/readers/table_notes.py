@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.numbers import (
     NumberFormat,
+    describe_rounded,
 )
 from sluice.sequence.data.readers.table_options import (
     ColumnRoles,
@@ -22,10 +22,6 @@ from sluice.sequence.data.readers.table_reading import (
     TableReading,
     list_values,
 )
-from sluice.sequence.data.report import pluralize
-
-if TYPE_CHECKING:
-    pass
 
 
 def describe_columns(reading: TableReading, roles: ColumnRoles, values: Array) -> Iterator[str]:
@@ -41,10 +37,7 @@ def describe_columns(reading: TableReading, roles: ColumnRoles, values: Array) -
         elif name in roles.inputs and kind.unit:
             yield f"{name}: read without its unit, {kind.unit}."
     for name, number in reading.rounded.items():
-        yield (
-            f"{name}: {pluralize(number, 'whole number')} beyond 2^53, rounded to 53 bits; "
-            "subtract a constant to keep all digits."
-        )
+        yield describe_rounded(name, number)
     with_values = zip(roles.inputs, np.transpose(values), strict=True)
     constant = [
         name

@@ -130,4 +130,7 @@ def suggest_columns(reading: TableReading) -> str:
         return f" {united[0]} has a unit ({cell!r}); {name_setting('drop_units', True)} reads it."
     if len(reading.table.types) == 1 and " " in next(iter(reading.table.types)):
         return f" Are cells separated by blanks? Say {name_setting('delimiter', ' ')}."
-    return f" Name columns of text with few values as {name_option('categories')}."
+    return (
+        f" Name columns of text with few values as {name_option('categories')}; "
+        f"{name_setting('kind', 'labels')} reads texts with labels."
+    )

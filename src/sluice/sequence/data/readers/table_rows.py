@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from sluice.sequence.data.readers.numbers import (
     count_rounded,
     parse_numbers,
 )
-from sluice.sequence.data.readers.table import Table
+from sluice.sequence.data.readers.plain_times import PlainTimes
+from sluice.sequence.data.readers.row_blocks import RowBlocks
+from sluice.sequence.data.readers.table import Table, is_text
 from sluice.sequence.data.readers.table_notes import describe_columns
 from sluice.sequence.data.readers.table_options import (
     ColumnRoles,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_SKIPPED = 0.1
+_MOVED_ROWS = 1 << 16
 _SHOWN_LINES = 5
 _LARGEST = 1e150
 """Larger numbers have no finite square, so that they could not be scaled."""
@@ -75,25 +78,30 @@ def read_rows(table: Table, options: TableOptions) -> Rows:
     except DataError as error:
         hint = suggest_columns(reading) if "is numeric" in str(error) else ""
         raise DataError(f"{table.path}: {error}{hint}") from None
-    blocks, texts = _read_blocks(reading, roles)
-    values = _join(blocks, len(roles.inputs))
-    return _select_rows(reading, roles, values, texts, note)
+    return _select_rows(reading, roles, _read_cells(reading, roles), note)
 
 
-Texts = dict[str, list["pa.Array"]]
+class _Cells(NamedTuple):
+    """All rows of a table: its inputs, (rows, inputs), other columns by name, and the times."""
+
+    values: Array
+    texts: dict[str, pa.ChunkedArray]
+    times: PlainTimes | None
 
 
-def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array], Texts]:
-    """The inputs, (rows, inputs) float64, and the columns with other roles, in blocks."""
+def _read_cells(reading: TableReading, roles: ColumnRoles) -> _Cells:
     names = [*reading.table.types]
     sources = {name: find_column(name, names) or name for name in roles.inputs}
+    plain = _start_plain_times(reading, roles)
     others = [name for name in (roles.id, *roles.time, roles.label) if name is not None]
-    blocks: list[Array] = []
-    texts: Texts = {name: [] for name in others}
+    held = [name for name in others if plain is None or name not in roles.time]
+    texts: dict[str, list[pa.Array]] = {name: [] for name in held}
+    values = RowBlocks((len(sources),), np.float64)
     numbers = _list_missing_numbers(reading.missing)
-    first = 0
-    for batch in reading.table.read(list(dict.fromkeys((*sources.values(), *others)))):
-        block = np.empty((batch.num_rows, len(sources)))
+    columns = list(dict.fromkeys((*sources.values(), *others)))
+    for batch in reading.table.read(columns, _list_plain_numbers(reading, sources, others)):
+        first = len(values)
+        block = values.extend(batch.num_rows)
         for place, (name, source) in enumerate(sources.items()):
             column = batch.column(batch.schema.names.index(source))
             if name in names:
@@ -105,15 +113,59 @@ def _read_blocks(reading: TableReading, roles: ColumnRoles) -> tuple[list[Array]
                     if one not in names and sources[one] == source
                 ]
                 block[:, place] = match_category(reading, name, source, column, listed)
-        for name in others:
-            texts[name].append(batch.column(batch.schema.names.index(name)))
+        for name in held:
+            column = batch.column(batch.schema.names.index(name))
+            texts[name].append(column if name in roles.time else _encode_text(column))
+        if plain is not None:
+            plain.add(batch.column(batch.schema.names.index(roles.time[0])))
         for number in numbers:
             block[block == number] = np.nan
         _refuse_large(reading, block, [*sources], first)
-        blocks.append(block)
-        first += batch.num_rows
-        _stop_early(reading, first)
-    return blocks, texts
+        _stop_early(reading, len(values))
+    whole = {name: _join_chunks(parts) for name, parts in texts.items() if parts}
+    if plain is not None and not plain.are_known:
+        plain = None
+        whole |= _read_texts(reading, roles.time)
+    return _Cells(values.finish(), whole, plain)
+
+
+def _start_plain_times(reading: TableReading, roles: ColumnRoles) -> PlainTimes | None:
+    """For one column of text whose times have no format and no other role; else None."""
+    import pyarrow
+
+    if len(roles.time) != 1 or reading.options.get("time_format"):
+        return None
+    (name,) = roles.time
+    if name in (roles.id, roles.label) or not is_text(reading.table.types[name]):
+        return None
+    found = PlainTimes(reading.missing)
+    found.add(pyarrow.array(reading.table.sample[name], "string"))
+    return PlainTimes(reading.missing) if found.plain else None
+
+
+def _list_plain_numbers(
+    reading: TableReading, sources: Mapping[str, str], others: Sequence[str]
+) -> list[str]:
+    """The columns of text that may be read as numbers at once."""
+    if reading.form != NumberFormat():
+        return []
+    kinds = reading.kinds
+    return [
+        name
+        for name, source in sources.items()
+        if name == source and name in kinds and kinds[name].name == "number" and name not in others
+    ]
+
+
+def _encode_text(column: pa.Array) -> pa.Array:
+    """Text with each word once, which is small where words are few."""
+    return column.dictionary_encode() if is_text(column.type) else column
+
+
+def _join_chunks(parts: Sequence[pa.Array]) -> pa.ChunkedArray:
+    import pyarrow
+
+    return pyarrow.chunked_array(parts)
 
 
 def _to_float64(column: pa.Array) -> Array:
@@ -135,7 +187,7 @@ def _list_missing_numbers(words: Sequence[str]) -> list[float]:
 
 def _parse_column(reading: TableReading, name: str, column: pa.Array, first: int) -> Array:
     kind = reading.kinds.get(name)
-    if kind is None:
+    if kind is None or not is_text(column.type):
         values = _to_float64(column)
     else:
         values, invalid = parse_numbers(column, reading.form, kind, reading.missing)
@@ -172,18 +224,6 @@ def _stop_early(reading: TableReading, rows: int) -> None:
         _require_few_skipped(reading, rows, _find_skipped(reading))
 
 
-def _join(blocks: list[Array], width: int) -> Array:
-    """All blocks in one array; each is freed once it is copied."""
-    whole = np.empty((sum(map(len, blocks)), width))
-    first = 0
-    blocks.reverse()
-    while blocks:
-        block = blocks.pop()
-        whole[first : first + len(block)] = block
-        first += len(block)
-    return whole
-
-
 def _find_skipped(reading: TableReading) -> list[SkippedItem]:
     """All rows that cannot be read, in the order of their lines."""
     table = reading.table
@@ -197,22 +237,17 @@ def _find_skipped(reading: TableReading) -> list[SkippedItem]:
     return sorted([*mine, *others], key=lambda item: item.line or 0)
 
 
-def _select_rows(
-    reading: TableReading, roles: ColumnRoles, values: Array, texts: Texts, note: str
-) -> Rows:
+def _select_rows(reading: TableReading, roles: ColumnRoles, cells: _Cells, note: str) -> Rows:
     """The rows that can be read, with what the report says of them."""
     import pyarrow
 
-    table = reading.table
+    table, values = reading.table, cells.values
     notes = [*table.notes, *table.describe_reading()]
-    whole = {name: pyarrow.chunked_array(parts) for name, parts in texts.items() if parts}
-    end = _find_end(reading, values, list(whole.values()))
+    end = _find_end(reading, cells)
     if end < len(values):
         notes.append(f"Left out: {pluralize(len(values) - end, 'empty row')} at the end.")
-    values, whole = values[:end], {name: column[:end] for name, column in whole.items()}
-    times = None
-    if roles.time and end:
-        times = _read_times(reading, {name: whole[name] for name in roles.time})
+    values, whole = values[:end], {name: column[:end] for name, column in cells.texts.items()}
+    times = _read_times(reading, roles, cells, end) if roles.time and end else None
     notes += [note] if note else []
     skipped = _find_skipped(reading)
     bad = np.array(sorted(reading.bad), np.int64)
@@ -220,7 +255,7 @@ def _select_rows(
     if len(bad):
         keep = np.ones(end, bool)
         keep[bad] = False
-        values = values[keep]
+        values = _keep_rows(values, keep)
         times = times and replace(times, values=times.values[keep])
         whole = {name: column.filter(pyarrow.array(keep)) for name, column in whole.items()}
     return Rows(
@@ -237,22 +272,50 @@ def _select_rows(
     )
 
 
-def _read_times(reading: TableReading, columns: Mapping[str, pa.ChunkedArray]) -> ParsedTimes:
+def _keep_rows(values: Array, keep: Array) -> Array:
+    """The rows to keep, moved up in place."""
+    number = 0
+    for first in range(0, len(values), _MOVED_ROWS):
+        part = values[first : first + _MOVED_ROWS][keep[first : first + _MOVED_ROWS]]
+        values[number : number + len(part)] = part
+        number += len(part)
+    return values[:number]
+
+
+def _read_times(reading: TableReading, roles: ColumnRoles, cells: _Cells, end: int) -> ParsedTimes:
     """The times of all rows; those without one are noted as bad."""
-    try:
-        times = combine_times(columns, get_time_options(reading.table, reading.options))
-    except DataError as error:
-        raise reading.fail(str(error)) from None
+    if cells.times is not None:
+        times = cells.times.finish(end)
+    else:
+        try:
+            times = combine_times(
+                {name: cells.texts[name][:end] for name in roles.time},
+                get_time_options(reading.table, reading.options),
+            )
+        except DataError as error:
+            raise reading.fail(str(error)) from None
     for row, reason in times.bad.items():
         reading.bad.setdefault(row, reason)
     return times
 
 
-def _find_end(reading: TableReading, values: Array, others: Sequence[pa.ChunkedArray]) -> int:
+def _read_texts(reading: TableReading, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    """Columns once more, whose text was not held."""
+    parts: dict[str, list[pa.Array]] = {name: [] for name in names}
+    for batch in reading.table.read(names):
+        for name in names:
+            parts[name].append(batch.column(batch.schema.names.index(name)))
+    return {name: _join_chunks(some) for name, some in parts.items() if some}
+
+
+def _find_end(reading: TableReading, cells: _Cells) -> int:
     """The rows without those at the end in which nothing stands."""
+    values, columns = cells.values, cells.texts.values()
     end = len(values)
     while end and np.isnan(values[end - 1]).all() and end - 1 not in reading.bad:
-        if any(column[end - 1].as_py() not in (None, "") for column in others):
+        if cells.times is not None and cells.times.has_cell(end - 1):
+            break
+        if any(column[end - 1].as_py() not in (None, "") for column in columns):
             break
         end -= 1
     return end

@@ -301,7 +301,7 @@ def _build_tokens(files: Sequence[Path], asked: _TextOptions, stored: EncodedSeq
     return Tokens(
         vocabulary,
         ids,
-        names,
+        names=names,
         predefined_split=given,
         load_report=LoadReport(understood, notes, refused),
         load_options={"fallback_encoding": about["guess"]} if about["guess"] else {},

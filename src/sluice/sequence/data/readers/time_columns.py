@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from sluice.option_names import name_option, name_setting
+from sluice.sequence.data.distinct import find_distinct
 from sluice.sequence.data.readers.time_parts import (
     CLOCK_NAMES,
     TimeOptions,
@@ -180,7 +181,7 @@ class _Finding:
 
     def _is_unique(self, name: str) -> bool:
         values = self.parsed[name].values
-        return len(np.unique(values)) == len(values)
+        return len(find_distinct(values)) == len(values)
 
     def _require_agreement(self, chosen: str, kinds: Mapping[str, CellsKind]) -> tuple[str, ...]:
         """The chosen column, if every other time in the table has the same order."""

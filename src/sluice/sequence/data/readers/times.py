@@ -70,7 +70,7 @@ def parse_times(
         DataError: a column that holds no times, or dates that can be read in several ways.
     """
     import pyarrow
-    from pyarrow import compute, types
+    from pyarrow import types
 
     ((name, column),) = columns.items()
     if isinstance(column, pyarrow.ChunkedArray):
@@ -80,9 +80,7 @@ def parse_times(
     if types.is_timestamp(column.type) or types.is_date(column.type):
         return _read_dates(column)
     if types.is_string(column.type) or types.is_large_string(column.type):
-        cells = compute.utf8_trim_whitespace(column.cast("string"))
-        words = compute.unique(cells).to_pylist() if len(missing) else None
-        return _parse_text(name, _drop_missing(cells, missing, words), time_format)
+        return _parse_text(name, drop_missing(column, missing), time_format)
     if not (
         types.is_integer(column.type)
         or types.is_floating(column.type)
@@ -100,14 +98,17 @@ def suggest_no_time() -> str:
     return f"{name_setting('no_time', True)} keeps the rows in their order"
 
 
-def _drop_missing(cells: pa.Array, missing: Sequence[str], words: list[str] | None) -> pa.Array:
-    """Cells with null for a missing one."""
+def drop_missing(column: pa.Array, missing: Sequence[str]) -> pa.Array:
+    """Cells of text without blanks around them, null for a missing one."""
     import pyarrow
     from pyarrow import compute
 
-    short = cells.filter(compute.less(compute.utf8_length(cells), 8)) if words is None else None
-    known = words if words is not None else compute.unique(short).to_pylist()
+    cells = compute.utf8_trim_whitespace(column.cast("string"))
+    short = cells if missing else cells.filter(compute.less(compute.utf8_length(cells), 8))
+    known = compute.unique(short).to_pylist()
     absent = [word for word in known if word is not None and is_missing(word, missing)]
+    if not absent:
+        return cells
     return compute.if_else(compute.is_in(cells, pyarrow.array(absent, "string")), None, cells)
 
 
@@ -208,15 +209,22 @@ def _parse_text(name: str, cells: pa.Array, time_format: str | None) -> ParsedTi
     return _finish(name, cells, moments, time_format)
 
 
-def _read_plain_iso(cells: pa.Array) -> Moments | None:
-    """ISO dates without an offset, many times faster; None if a cell is anything else."""
+def read_plain_dates(cells: pa.Array) -> Array | None:
+    """Microseconds of ISO dates without an offset; None if a cell is anything else."""
     import pyarrow
 
     try:
         whole = cells.cast("timestamp[us]")
     except pyarrow.ArrowInvalid:
         return None
-    counts = np.asarray(whole.cast("int64").fill_null(0), np.int64)
+    return np.asarray(whole.cast("int64").fill_null(0), np.int64)
+
+
+def _read_plain_iso(cells: pa.Array) -> Moments | None:
+    """ISO dates without an offset, many times faster; None if a cell is anything else."""
+    counts = read_plain_dates(cells)
+    if counts is None:
+        return None
     nothing = np.zeros(len(cells), np.int64)
     valid = np.asarray(cells.is_valid())
     return Moments(counts.astype("datetime64[us]"), nothing, valid, nothing, nothing > 0)

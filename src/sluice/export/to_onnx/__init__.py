@@ -1,0 +1,1 @@
+"""ONNX files of layers and of whole models."""

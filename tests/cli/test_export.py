@@ -1,0 +1,52 @@
+"""`sluice export`: from a model file to a file of another engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from command import run, sentence
+from last_value_model import build_checkpoint
+from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    shape = LanguageModelConfig(vocabulary_size=6, embedding_size=8, hidden_size=8, num_layers=1)
+    path = tmp_path / "model.safetensors"
+    Checkpoint(LanguageModel(shape), Vocabulary(tuple("abc"))).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "options", [pytest.param((), marks=pytest.mark.exhaustive), ("--stream", "--int8")]
+)
+def test_a_file_and_its_loss(model: Path, options: tuple[str, ...], tmp_path: Path) -> None:
+    data = tmp_path / "text.txt"
+    data.write_text("abcabccba" * 20)
+    said = run("export", model, *options, "--check", data)
+    assert said.exit_code == 0, said.output
+    assert model.with_suffix(".onnx").stat().st_size > 1000
+    for part in ("Written: ", "differs from the model by at most", "Reads: tokens (", "Run it: "):
+        assert part in said.stdout
+    own, theirs = map(float, re.findall(r"(?:model|file) (\d\.\d+)", said.stdout))
+    assert abs(own - theirs) < (0.01 if options else 1e-4)
+
+
+def test_c(model: Path) -> None:
+    said = run("export", model, "--to", "c")
+    assert said.exit_code == 0, said.output
+    assert "bytes of constants" in said.stdout and model.with_suffix(".h").exists()
+    assert "--stream does not apply" in sentence(run("export", model, "--to", "c", "--stream"))
+
+
+def test_what_is_refused(model: Path, tmp_path: Path) -> None:
+    assert "must not be the model itself" in sentence(run("export", model, "--out", model))
+    forecaster = tmp_path / "forecaster.safetensors"
+    build_checkpoint().save(forecaster)
+    assert "is a Forecaster" in sentence(run("export", forecaster))
+    assert "missing.safetensors" in sentence(run("export", tmp_path / "missing.safetensors"))

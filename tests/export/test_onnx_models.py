@@ -1,0 +1,78 @@
+"""Whole models as ONNX files, beside the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+import sluice
+from sluice.export import ExportError
+from sluice.sequence import LanguageModel, LanguageModelConfig
+
+
+class Tagging(nn.Module):
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(11, 5)
+        self.layer = kind(5, 6, num_layers=2, bidirectional=True)
+        self.readout = nn.Linear(12, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.readout(self.layer(self.embedding(tokens))[0])
+
+
+def run_file(path: Path, **inputs: Tensor) -> list[Tensor]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = session.run(None, {name: one.numpy() for name, one in inputs.items()})
+    return [torch.from_numpy(one) for one in found]
+
+
+def test_a_model_at_four_shapes(tmp_path: Path) -> None:
+    model = Tagging(nn.LSTM)
+    example = torch.randint(11, (7, 3))
+    made = sluice.export.onnx(model, tmp_path / "a.onnx", inputs=(example,), check=False)
+    assert made.inputs == {"input": ("time", "batch")}
+    for shape in ((7, 3), (1, 1), (2, 9), (30, 2)):
+        tokens = torch.randint(11, shape)
+        with torch.no_grad():
+            expected = model(tokens)
+        torch.testing.assert_close(run_file(made.path, input=tokens)[0], expected)
+    assert str(Path(__file__).parent).encode() not in made.path.read_bytes()
+
+
+@pytest.mark.parametrize("stream", [pytest.param(False, marks=pytest.mark.exhaustive), True])
+def test_a_language_model_with_its_states(stream: bool, tmp_path: Path) -> None:
+    shape = LanguageModelConfig(vocabulary_size=40, embedding_size=16, hidden_size=16, cell="mgu")
+    model = LanguageModel(shape).eval()
+    made = sluice.export.onnx(model, tmp_path / "a.onnx", stream=stream, int8=True)
+    assert made.difference is not None and made.difference < 1e-5
+    assert made.outputs["h_n"] == (2, "batch", 16)
+    with torch.no_grad():
+        for one in model.parameters():
+            if one.dim() == 2:
+                scales = one.abs().amax(1, keepdim=True).clamp_min(1e-30) / 127
+                one.copy_((one / scales).round() * scales)
+        tokens, state = torch.randint(40, (4, 3)), torch.randn(2, 3, 16)
+        logits, last = model(tokens, state)
+    if not stream:
+        found = run_file(made.path, tokens=tokens, h_0=state)
+        torch.testing.assert_close(found[0], logits, rtol=1e-4, atol=1e-5)
+        return
+    for step, expected in zip(tokens, logits, strict=True):
+        own, state = run_file(made.path, tokens=step, h_0=state)
+        torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(state, last, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_torch_cannot_export(tmp_path: Path) -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * int(x.sum() > 0)
+
+    with pytest.raises(ExportError, match=r"torch\.onnx\.export cannot export the model"):
+        sluice.export.onnx(Fixed(), tmp_path / "a.onnx", inputs=(torch.zeros(7, 3, 5),))
+    assert not list(tmp_path.iterdir())
