@@ -91,6 +91,8 @@ def perform(run: Run, sentences: Sentences, folder: Path) -> None:
     done = train(
         model, training, validation, config, folder=states, resume=states.exists(), on_progress=show
     )
+    if done.stop_reason == "interrupted":
+        raise SystemExit(f"{run.name} was interrupted; run the command again to go on")
     checkpoint = Checkpoint(
         model.eval(), sentences.vocabulary, target_vocabulary=sentences.vocabulary
     )
@@ -140,12 +142,12 @@ def measure_steps(checkpoint: Checkpoint) -> dict[str, float]:
     model, found = checkpoint.model, {}
     with evaluation_mode(model), parametrize.cached():
         memory, state = model.encode(torch.arange(3, 18)[:, None])
-        token = torch.full((1, 1), 9)
+        token, step = torch.full((1, 1), 9), model.build_step(1)
         for place in range(1, max(PLACES) + 1):
             times = []
             for _ in range(7 if place in PLACES else 1):
                 began = time.perf_counter()
-                _, _, after = model.step(token, memory, state)
+                _, _, after = step(token, memory, state)
                 times.append(time.perf_counter() - began)
             state = after
             if place in PLACES:

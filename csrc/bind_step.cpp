@@ -133,14 +133,17 @@ template <class P> struct Stream {
         const auto vocabulary = in.read(1, "arrays", [&](Section& s) {
             Vocabulary<Real> v;
             v.size = s.read("a number of tokens", 1, max_width);
-            v.width = s.read("the first layer's input width", width, width);
-            v.embedding = s.read_array<const Real>("an embedding", v.size * width);
+            v.width = s.read("at most the first layer's input width", 1, width);
+            v.given = width - v.width;
+            v.embedding = s.read_array<const Real>("an embedding", v.size * v.width);
             v.readout = s.read_array<const Real>("a readout", v.size * features);
             v.bias = s.read_array<const Real>("a bias", v.size, true);
             return v;
         });
         in.finish();
-        table_ = layers[0]->make_table(vocabulary.embedding, vocabulary.size, vocabulary.width);
+        table_ = nullptr;  // of what depends on the token alone
+        if (vocabulary.given == 0)
+            table_ = layers[0]->make_table(vocabulary.embedding, vocabulary.size, width);
         set_vocabulary(std::make_shared<const PackedVocabulary<Real>>(vocabulary, features));
     }
     // Use the packed vocabulary of another stream of the same layers.
@@ -159,13 +162,14 @@ template <class P> struct Stream {
     // Read `count` tokens, (count, batch).
     void feed(i64 tokens, i64 count) {
         const i64* all = to_pointer<i64>(tokens);
+        require_nothing_given();
         generator().check_tokens(all, count * batch);
         run_shared(count, [&](int id, Team* team) {
             std::vector<Real> x = generator_->make_embeddings();
             for (i64 t = 0; t < count; ++t) {
                 const i64* now = all + t * batch;
                 i64 row = layers[0]->input_width();
-                generator_->embed(now, x.data());
+                generator_->embed(now, nullptr, x.data());
                 advance_tokens(id, int((current_ + t) & 1), now, x.data(), row, team);
             }
         });
@@ -176,6 +180,7 @@ template <class P> struct Stream {
     void logits(i64 tokens, i64 to, i64 vocabulary) {
         const i64* now = to_pointer<i64>(tokens);
         const Real* found = nullptr;
+        require_nothing_given();
         generator().check_tokens(now, batch);
         if (vocabulary != generator_->size())
             reject("logits", "an array for " + std::to_string(generator_->size()) + " tokens",
@@ -183,7 +188,7 @@ template <class P> struct Stream {
         run_shared(1, [&](int id, Team* team) {
             std::vector<Real> x = generator_->make_embeddings();
             i64 row = layers[0]->input_width();
-            generator_->embed(now, x.data());
+            generator_->embed(now, nullptr, x.data());
             const Real* y = advance_tokens(id, current_, now, x.data(), row, team);
             const Real* all = generator_->compute_logits(id, team, 0, y, row);
             if (id == 0) found = all;
@@ -238,6 +243,14 @@ private:
         return *generator_;
     }
 
+    // Reading tokens alone is for a vocabulary whose embeddings are all that the layers read.
+    void require_nothing_given() const {
+        if (generator().given() > 0)
+            throw std::invalid_argument(
+                "expected a vocabulary as wide as the layers' input, got one that reads more "
+                "beside each token; generate with those numbers");
+    }
+
     // `filter`: how all sequences are sampled, but for its top-k, if the list has no filters.
     SamplingOptions read_options(const std::vector<i64>& words, TokenFilter filter, i64*& tokens,
                                  i64*& sampled) const {
@@ -260,6 +273,12 @@ private:
             tokens = s.read_array<i64>("tokens", batch);
             sampled = s.read_array<i64>("room for tokens", count, count == 0);
         });
+        const i64 given = generator().given();
+        if (given > 0)
+            in.read(3, "given numbers", [&](Section& s) {
+                const i64 count = options.steps * batch * given;
+                options.given = s.read_array<const Real>("numbers", count, count == 0);
+            });
         options.filters = in.has_more() ? read_filters(in) : std::vector<TokenFilter>{filter};
         in.finish();
         return options;

@@ -15,6 +15,7 @@ namespace sluice::SLUICE_ISA {
 // What turns tokens into inputs and outputs into logits; the arrays are the caller's.
 template <class Real> struct Vocabulary {
     i64 size = 0, width = 0;          // tokens; numbers of an embedding
+    i64 given = 0;                    // numbers that the caller gives at each step, before these
     const Real* embedding = nullptr;  // (size, width)
     const Real* readout = nullptr;    // (size, features)
     const Real* bias = nullptr;       // (size), or null
@@ -31,6 +32,7 @@ struct SamplingOptions {
     i64 steps = 0, end = 0;
     const double* uniforms = nullptr;  // (steps, batch), in [0, 1)
     const uint8_t* choices = nullptr;  // (positions, 1 or batch, vocabulary): what may be sampled
+    const void* given = nullptr;       // (steps, batch, given), Real: read before the embedding
     i64 positions = 1;                 // the last one serves every later step
     bool per_sequence_choices = false;
     std::vector<TokenFilter> filters;  // one for all sequences, or one each
@@ -153,14 +155,19 @@ public:
     const std::shared_ptr<const PackedVocabulary<Real>>& packed() const { return packed_; }
     void set_batch(i64 rows) { batch_ = rows; }
 
-    // The tokens' embeddings, (batch, width).
-    void embed(const i64* tokens, Real* x) const {
-        for (i64 b = 0; b < batch_; ++b)
+    // What the layers read of each sequence, (batch, input_width): what is given, then the
+    // token's embedding.
+    void embed(const i64* tokens, const Real* given, Real* x) const {
+        for (i64 b = 0; b < batch_; ++b, x += input_width()) {
+            if (given) std::copy_n(given + b * vocabulary_.given, vocabulary_.given, x);
             std::copy_n(vocabulary_.embedding + tokens[b] * vocabulary_.width, vocabulary_.width,
-                        x + b * vocabulary_.width);
+                        x + vocabulary_.given);
+        }
     }
+    i64 input_width() const { return vocabulary_.given + vocabulary_.width; }
+    i64 given() const { return vocabulary_.given; }
     std::vector<Real> make_embeddings() const {
-        return std::vector<Real>(size_t(batch_ * vocabulary_.width + L));
+        return std::vector<Real>(size_t(batch_ * input_width() + L));
     }
     // Reject tokens outside the vocabulary: they would be read from beyond the embedding.
     void check_tokens(const i64* tokens, i64 count) const {
@@ -199,8 +206,10 @@ public:
         std::vector<uint8_t> ended(size_t(batch_), 0);
         Sampler sampler(vocabulary_.size);
         for (i64 t = 0; t < options.steps; ++t) {
-            embed(tokens.data(), x.data());
-            i64 row = vocabulary_.width;
+            const Real* given = static_cast<const Real*>(options.given);
+            if (given) given += t * batch_ * vocabulary_.given;
+            embed(tokens.data(), given, x.data());
+            i64 row = input_width();
             const Real* y = step(tokens.data(), x.data(), row);
             // Two buffers in turn: a thread may be a step ahead of one that still samples.
             const Real* logits = compute_logits(id, team, int(t & 1), y, row);

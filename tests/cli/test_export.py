@@ -37,6 +37,13 @@ def test_a_file_and_its_loss(model: Path, options: tuple[str, ...], tmp_path: Pa
     assert abs(own - theirs) < (0.01 if options else 1e-4)
 
 
+def test_c(model: Path) -> None:
+    said = run("export", model, "--to", "c")
+    assert said.exit_code == 0, said.output
+    assert "bytes of constants" in said.stdout and model.with_suffix(".h").exists()
+    assert "--stream does not apply" in sentence(run("export", model, "--to", "c", "--stream"))
+
+
 def test_what_is_refused(model: Path, tmp_path: Path) -> None:
     assert "must not be the model itself" in sentence(run("export", model, "--out", model))
     forecaster = tmp_path / "forecaster.safetensors"

@@ -99,7 +99,7 @@ MEANINGS_BY_COMMAND = {
         "What to read": ["look"],
         "Data to go on from": ["forecast"],
     },
-    "--count": {"Number of texts to generate": ["generate"], "Number of tunes": ["compose"]},
+    "--count": {"Number of texts to generate": ["generate"], "Number of pieces": ["compose"]},
     "--prompt": {"Text to continue": ["generate"], "Notes to continue, in ABC": ["compose"]},
     "--steps": {
         "Number of weight updates": ["compare", "train", "search"],

@@ -42,8 +42,8 @@ def complete_task(incomplete: str) -> list[str]:
 
 
 def complete_data(incomplete: str) -> list[str]:
-    """The collections of tunes, which are no file, where their name begins so."""
-    return _select(("tunes",), incomplete) if incomplete else []
+    """The collections of music, which are no file, where their name begins so."""
+    return _select(("chorales", "tunes"), incomplete) if incomplete else []
 
 
 def _select(names: tuple[str, ...], incomplete: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from sluice.cli.compose_voices import ChoraleRequest, compose_chorales
 from sluice.cli.errors import fail, report_known_errors
 from sluice.cli.options import InferencePrecision
 from sluice.cli.train import FOLDER
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sluice.tunes.tune import Tune
 
 _NEW, _YOURS, _SAMPLING = "New tunes", "A tune of yours", "Sampling"
+_CHORALE = "Chorales in four parts"
 _PRESENTATION = "Presentation and output"
 
 
@@ -64,10 +66,28 @@ def compose_tunes(
             rich_help_panel=_NEW,
         ),
     ] = False,
+    voices: Annotated[
+        bool,
+        typer.Option("--voices", help="Compose a chorale in four parts.", rich_help_panel=_CHORALE),
+    ] = False,
+    phrases: Annotated[
+        int,
+        typer.Option(help="Phrases of a chorale, of two bars each.", rich_help_panel=_CHORALE),
+    ] = 6,
+    harmonise: Annotated[
+        Path | None,
+        typer.Option(
+            help="MusicXML or MIDI file whose highest notes get three parts below them.",
+            rich_help_panel=_CHORALE,
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
-            "--continue", help="ABC file with a tune to continue.", rich_help_panel=_YOURS
+            "--continue",
+            help="ABC file with a tune to continue; with --voices MusicXML or MIDI with a "
+            "beginning.",
+            rich_help_panel=_YOURS,
         ),
     ] = None,
     fill: Annotated[
@@ -90,7 +110,8 @@ def compose_tunes(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Model file, as written by `sluice train tunes`; default the bundled model.",
+            help="Model file, as written by `sluice train tunes`, or for voices `sluice train "
+            "chorales`; default the bundled model.",
             rich_help_panel=_SAMPLING,
         ),
     ] = None,
@@ -100,7 +121,7 @@ def compose_tunes(
     ] = 0.9,
     count: Annotated[
         int,
-        typer.Option(min=1, help="Number of tunes.", rich_help_panel=_SAMPLING),
+        typer.Option(min=1, help="Number of pieces.", rich_help_panel=_SAMPLING),
     ] = 1,
     seed: Annotated[
         int | None,
@@ -117,7 +138,8 @@ def compose_tunes(
     tempo: Annotated[
         int | None,
         typer.Option(
-            help="Beats per minute (of a jig: dotted quarters).", rich_help_panel=_PRESENTATION
+            help="Beats per minute (of a jig: dotted quarters; default of a chorale 76).",
+            rich_help_panel=_PRESENTATION,
         ),
     ] = None,
     chords: Annotated[
@@ -135,17 +157,25 @@ def compose_tunes(
         ),
     ] = None,
     instrument: Annotated[
-        str,
-        typer.Option(help="What plays the melody: flute or fiddle.", rich_help_panel=_PRESENTATION),
-    ] = "flute",
+        str | None,
+        typer.Option(
+            help="What plays the melody: flute (default) or fiddle; of a chorale organ (default), "
+            "strings or choir.",
+            rich_help_panel=_PRESENTATION,
+        ),
+    ] = None,
     out: Annotated[
-        Path,
-        typer.Option(help="Output folder.", rich_help_panel=_PRESENTATION),
-    ] = FOLDER,
+        Path | None,
+        typer.Option(
+            help="Output folder; default tunes-out, of chorales chorales-out.",
+            rich_help_panel=_PRESENTATION,
+        ),
+    ] = None,
     formats: Annotated[
         str | None,
         typer.Option(
-            help="Formats, such as abc,pdf,ogg; default all of abc, mid, svg, pdf and wav.",
+            help="Formats, such as abc,pdf,ogg; default all of abc (of chorales musicxml), mid, "
+            "svg, pdf and wav.",
             rich_help_panel=_PRESENTATION,
         ),
     ] = None,
@@ -153,8 +183,18 @@ def compose_tunes(
 ) -> None:
     """Compose tunes: ABC on the terminal, and files of ABC, MIDI, the score and the sound.
 
-    With --continue, --fill or --vary a tune of yours is edited, in its own key.
+    With --continue, --fill or --vary a tune of yours is edited, in its own key. With --voices, or
+    --harmonise, a chorale in four parts is composed: score, MIDI and sound.
     """
+    if voices or harmonise is not None:
+        refuse_unused(context, "voices" if harmonise is None else "harmonise")
+        request = ChoraleRequest(
+            phrases, meter, resume, harmonise, checkpoint, temperature, count, seed, title, tempo,
+            instrument, out, formats,
+        )  # fmt: skip
+        compose_chorales(request)
+        return
+    out, instrument = out or FOLDER, instrument or "flute"
     sources = {"continue": resume, "fill": fill, "vary": vary}
     source = _choose_source({name: path for name, path in sources.items() if path is not None})
     refuse_unused(context, "new" if source is None else source[0])

@@ -13,7 +13,7 @@ from sluice.cli.options import CheckpointArgument, Threads
 if TYPE_CHECKING:
     from sluice.sequence import Checkpoint
 
-Target = Literal["onnx"]
+Target = Literal["onnx", "c"]
 _TOKENS = 5_000
 """How many tokens of the data are compared."""
 
@@ -49,8 +49,10 @@ def export(
 ) -> None:
     """Write a language model as a file that another engine runs, and compare the two.
 
-    The file is run at three shapes before it is written; one that differs is refused.
+    The file is run before it is written; one that differs is refused. C is always a single step.
     """
+    if to == "c" and (stream or check):
+        fail(f"{'--stream' if stream else '--check'} does not apply to --to c; leave it out")
     with report_errors(ValueError, ImportError):
         import torch
 
@@ -67,9 +69,12 @@ def export(
         path = out or checkpoint.with_suffix(f".{to}")
         if path.exists() and path.samefile(checkpoint):
             fail(f"--out must not be the model itself, got {out}")
-        made = sluice.export.onnx(found.model, path, stream=stream, int8=int8)
+        if to == "c":
+            made = sluice.export.c(found.model, path, int8=int8)
+        else:
+            made = sluice.export.onnx(found.model, path, stream=stream, int8=int8)
         typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
-        typer.echo(f"In onnxruntime it differs from the model by at most {made.difference:.1e}.")
+        typer.echo(f"Run here, it differs from the model by at most {made.difference:.1e}.")
         for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
             listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
             typer.echo(f"{label}: {listed}")

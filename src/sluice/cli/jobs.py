@@ -4,77 +4,35 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
+from rich.console import Console
 
+from sluice.cli.chorale_job import build_chorale_job
 from sluice.cli.errors import fail
 from sluice.cli.options import value_or
 from sluice.cli.pair_flags import PAIR_FLAGS, PAIR_MODEL_FLAGS
 from sluice.cli.score_display import group_score_tables
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
 from sluice.cli.train_options import TrainOptions, parse_quantiles
+from sluice.cli.training_job import MonitorFactory, RefuseUnused, TrainingJob
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from sluice.insight import Monitor
     from sluice.sequence import Checkpoint, Progress, Task, TrainingConfig, TrainingResult
     from sluice.sequence.data.formats import AnyData
 
-RefuseUnused = Callable[[str], None]
-"""Refuses the options on the command line that do not apply to a situation of `usage.USES`."""
-
-
-MonitorFactory: TypeAlias = "Callable[[nn.Module], Monitor]"
-"""Makes what looks into a model while it is trained."""
-
-
-class TrainFunction(Protocol):
-    """`sluice.sequence.train` with everything but its surroundings decided."""
-
-    def __call__(
-        self,
-        *,
-        folder: Path,
-        resume: bool,
-        tensorboard: bool,
-        monitor: MonitorFactory | None,
-        on_progress: Callable[[Progress], None],
-    ) -> TrainingResult: ...
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """Data that was read, and a model for it, not yet trained.
-
-    Attributes:
-        report: what was read, as text.
-        config: how the model will be trained.
-        loss_unit: the unit of the losses.
-        train: trains the model and writes the best weights.
-        sample: generates text with the best weights, after each validation.
-        fingerprint: of the data.
-        figures: tables of the trained model's metrics, beside naive ones.
-        suggestion: what to do with the model, and how; empty for none.
-    """
-
-    report: str
-    config: TrainingConfig
-    loss_unit: str
-    train: TrainFunction
-    fingerprint: str
-    sample: Callable[[], str] | None = None
-    figures: Callable[[], Group] | None = None
-    suggestion: str = ""
+PIANO_ROLL_RATE = 0.01
+"""The peak learning rate of a model of piano rolls: small data, whose losses are sums over keys."""
 
 
 def build_job(options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused) -> TrainingJob:
     """Read the data and make a model for it."""
     if options.data == "tunes":
         return _build_tunes_job(options, checkpoint, refuse_unused)
+    if options.data == "chorales":
+        return build_chorale_job(options, checkpoint, refuse_unused)
     return build_data_job(options, read_data(options, refuse_unused), checkpoint, refuse_unused)
 
 
@@ -178,7 +136,10 @@ def build_data_job(
         fail("--bptt cuts sequences in time, which pairs cannot be; leave it out")
     base, asked = load_base(options), task_options(options)
     if base is None:
-        config = options.build_config()
+        usual = sequence.TrainingConfig(seconds=1.0)
+        if isinstance(data, sequence.Series) and data.multi_hot:
+            usual = replace(usual, learning_rate=PIANO_ROLL_RATE)
+        config = options.build_config(usual)
         task = sequence.make_task(data, seed=config.seed, **asked)
     else:
         config = options.build_config(

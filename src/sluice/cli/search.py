@@ -86,8 +86,8 @@ def search(
     The length of training is that of each trial. The same command goes on where a search stopped;
     given on several machines with one --storage, all of them work on it.
     """
-    if options.data == "tunes":
-        fail("search varies models of files; give a file or folder of ABC instead of 'tunes'")
+    if options.data in ("tunes", "chorales"):
+        fail(f"search varies models of files; give a file or folder instead of '{options.data}'")
     if options.base is not None:
         fail("--from keeps the sizes of a model, so that there is nothing to search; leave it out")
     with report_known_errors():

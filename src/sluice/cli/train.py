@@ -18,7 +18,7 @@ from sluice.cli.training_folder import TrainingFolder
 from sluice.cli.usage import refuse_unused
 
 if TYPE_CHECKING:
-    from sluice.cli.jobs import RefuseUnused, TrainingJob
+    from sluice.cli.training_job import RefuseUnused, TrainingJob
     from sluice.sequence import Progress, TrainingResult
 
 FOLDER = Path("tunes-out")
@@ -69,7 +69,7 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a model on a file, a folder, or the default folk tunes.
+    """Train a model on a file, a folder, the default folk tunes, or Bach's chorales.
 
     Ctrl-C stops early, keeps the best weights, and prints how to resume.
 

@@ -34,14 +34,16 @@ class TrainOptions:
             metavar="DATA",
             help="What to train on: a file or folder (text, pairs of texts, texts with labels, "
             "ABC, MIDI, piano rolls in JSON, CSV, Parquet, JSON lines, spreadsheets), '-' for "
-            "standard input, or 'tunes' for the default folk tunes.",
+            "standard input, 'tunes' for the default folk tunes, or 'chorales' for Bach's, in four "
+            "parts.",
             autocompletion=complete_data,
         ),
     ]
     corpus: Annotated[
         list[Path] | None,
         typer.Option(
-            help="ABC files instead of the default folk tunes; repeatable.",
+            help="ABC files instead of the default folk tunes; for chorales files or folders of "
+            "MusicXML, MIDI or piano rolls; repeatable.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -199,7 +201,10 @@ class TrainOptions:
     ] = None
     hidden: Annotated[
         int | None,
-        typer.Option(help="Hidden units per layer; default 256.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Hidden units per layer; default 256 (64 for chorales, 128 for piano rolls).",
+            rich_help_panel=_MODEL,
+        ),
     ] = None
     layers: Annotated[
         int | None,
@@ -208,7 +213,11 @@ class TrainOptions:
         ),
     ] = None
     dropout: Annotated[
-        float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)
+        float | None,
+        typer.Option(
+            help="Dropout probability; default 0.2 (0.1 for chorales, 0 for piano rolls).",
+            rich_help_panel=_MODEL,
+        ),
     ] = None
     minutes: Annotated[
         float | None,
@@ -230,7 +239,8 @@ class TrainOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Sequences per batch; default 32 (16 for tunes).",
+            help="Sequences per batch; default 32 (16 for tunes, 8 for piano rolls, 4 for "
+            "chorales).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
@@ -238,7 +248,7 @@ class TrainOptions:
         float | None,
         typer.Option(
             help="Peak learning rate; default 0.004, with --from 0.001 (for tunes 0.008 and "
-            "0.002).",
+            "0.002; for piano rolls 0.01, for chorales 0.006).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None

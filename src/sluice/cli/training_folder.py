@@ -11,7 +11,7 @@ from sluice.cli.errors import fail
 from sluice.cli.train_options import TrainOptions
 
 if TYPE_CHECKING:
-    from sluice.cli.jobs import TrainingJob
+    from sluice.cli.training_job import TrainingJob
 
 RECORD = "training.json"
 STATES = "training"

@@ -50,7 +50,9 @@ _PAIRS = (
     *PAIR_MODEL_FLAGS,
 )
 _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
-_NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
+_SHOWN_TUNE = ("chords", "swing", "precision")
+_NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form", *_SHOWN_TUNE)
+_NEW_CHORALE = ("voices", "meter", "phrases")
 
 FORMATS = {
     "tunes": Usage("tunes, which an LSTM learns", ("corpus", "sparse_embeddings")),
@@ -76,6 +78,7 @@ TASKS = {
     "pairs": FORMATS["pairs"],
     "text labels": FORMATS["labels"],
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
+    "voices": Usage("chorales, which a biaxial network learns", ("corpus", "seq_len", "cell")),
     "table labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(
         "a table with labels of long series",
@@ -95,9 +98,11 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     },
     "compose": {
         "new": Usage("a new tune", _NEW_TUNE),
-        "continue": Usage("--continue"),
-        "fill": Usage("--fill"),
-        "vary": Usage("--vary", ("strength",)),
+        "continue": Usage("--continue", ("resume", *_SHOWN_TUNE)),
+        "fill": Usage("--fill", ("fill", *_SHOWN_TUNE)),
+        "vary": Usage("--vary", ("vary", "strength", *_SHOWN_TUNE)),
+        "voices": Usage("--voices", (*_NEW_CHORALE, "resume")),
+        "harmonise": Usage("--harmonise", ("voices", "harmonise")),
     },
     "show": {
         "typeset": Usage("typeset equations", ("out", "theme")),

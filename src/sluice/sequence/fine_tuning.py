@@ -54,7 +54,7 @@ def make_fine_tuning_task(
     data: AnyData,
     base: Checkpoint,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seq_len: int | None = None,
     period: int | None = None,
     validation: float = 0.1,

@@ -56,6 +56,9 @@ LONG_SEQUENCE = 2_000
 """Sequences with more steps than this on average are read in streams; shorter ones whole."""
 
 
+_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.0}
+"""The sizes of a model of piano rolls, of which there are mostly some hundred pieces."""
+
 D = TypeVar("D", Tokens, Series, LabelledTexts)
 ModelOptions = dict[str, Any]
 """Fields of a model's configuration, as the caller gives them."""
@@ -121,7 +124,7 @@ class Task:
 def make_task(
     data: AnyData,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seq_len: int | None = None,
     horizon: int = 1,
     period: int | None = None,
@@ -142,7 +145,7 @@ def make_task(
 
     Args:
         data: from `load_data`.
-        batch_size: sequences, streams or windows in a batch.
+        batch_size: sequences, streams or windows in a batch; default 32, of piano rolls 8.
         seq_len: steps of a stream's batch, or of a window; default 100, for forecasts with a long
             period more than a season.
         horizon: steps to forecast.
@@ -159,7 +162,8 @@ def make_task(
         architecture: of a model of pairs: a `Seq2Seq`, `ConvSeq2Seq` or `TransformerSeq2Seq`.
         model_options: of its configuration: cell, hidden_size, num_layers (1 for a `Seq2Seq`, by
             default), dropout and so on. With a joint vocabulary the embeddings are one matrix, and
-            the readout's weights too, by default.
+            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0
+            by default.
 
     Raises:
         DataError: data that cannot be split.
@@ -175,6 +179,8 @@ def make_task(
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)
+    if batch_size is None:
+        batch_size = 8 if isinstance(data, Series) and data.multi_hot else 32
     cuts = _BatchOptions(batch_size, _SEQ_LEN if seq_len is None else seq_len, seed)
     if isinstance(data, Tokens):
         tokens = data.split(validation=validation, seed=seed)
@@ -280,7 +286,7 @@ def _make_pair_task(
 def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     features = split.train.features
     checkpoint = Checkpoint(
-        ChoraleModel(ChoraleConfig(len(features), **options)),
+        ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options})),
         columns=features,
         preprocessing=_describe_loading(split.train),
     )

@@ -182,3 +182,19 @@ def test_gradients_with_input_feeding_are_right() -> None:
         return model.loss(batch)[0].total
 
     assert torch.autograd.gradcheck(loss, weights)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "slstm"])
+@pytest.mark.parametrize("input_feeding", [False, True])
+def test_a_step_with_packed_weights_is_the_step(cell: str, input_feeding: bool) -> None:
+    model, read = small(cell=cell, input_feeding=input_feeding), sources()
+    with torch.inference_mode():
+        memory, state = model.encode(read, LENGTHS)
+        packed, other = model.build_step(3), state
+        assert packed != model.step
+        for token in (1, 4, 3):
+            tokens = torch.full((1, 3), token)
+            logits, weights, state = model.step(tokens, memory, state)
+            found, looked, other = packed(tokens, memory, other)
+            torch.testing.assert_close(found, logits)
+            torch.testing.assert_close(looked, weights)

@@ -25,7 +25,8 @@ _KEEP_ALL = 2.0
 class TokenWeights:
     """What makes tokens of layers: tensors of their dtype, on a CPU.
 
-    ``embedding`` and ``readout`` are (vocabulary, width), ``bias`` (vocabulary,) or None.
+    ``embedding`` and ``readout`` are (vocabulary, width), ``bias`` (vocabulary,) or None. Where the
+    embedding is narrower than the first layer's input, the caller gives the rest at every step.
     """
 
     embedding: Tensor
@@ -131,7 +132,12 @@ class TokenStepper(Stepper):
         return found
 
     def generate(
-        self, sampling: SamplingSpec, allowed: Tensor, tokens: Tensor, uniforms: Tensor
+        self,
+        sampling: SamplingSpec,
+        allowed: Tensor,
+        tokens: Tensor,
+        uniforms: Tensor,
+        given: Tensor | None = None,
     ) -> Tensor | None:
         """Read a token each, sample the next, and so on until all sequences have ended.
 
@@ -142,6 +148,8 @@ class TokenStepper(Stepper):
                 every later one.
             tokens: The tokens before the first, (batch,), int64; replaced by the last ones.
             uniforms: Numbers in [0, 1) that decide, (time, batch), float64.
+            given: What the first layer reads at each step before the embedding,
+                (time, batch, width), where the embedding leaves room for it.
 
         Returns:
             The tokens, (steps taken, batch); None where the weights give NaN.
@@ -157,7 +165,8 @@ class TokenStepper(Stepper):
             sampling.top_k,
         ]
         tensors = encode_tensors(uniforms, allowed, tokens, sampled)
-        words = encode_sections(SAMPLING, settings, tensors)
+        beside = [] if given is None else [encode_tensors(given := given.contiguous())]
+        words = encode_sections(SAMPLING, settings, tensors, *beside)
         temperature, _, top_p, typical = sampling.filter
         taken = self._stream.generate(words, temperature, top_p, typical)
         return None if taken < 0 else sampled[:taken]

@@ -1,6 +1,8 @@
 """Models of sequences: modules with a small configuration and recurrent layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
+from sluice.sequence.models.biaxial import BiaxialConfig as BiaxialConfig
+from sluice.sequence.models.biaxial import BiaxialModel as BiaxialModel
 from sluice.sequence.models.chorale import ChoraleConfig as ChoraleConfig
 from sluice.sequence.models.chorale import ChoraleModel as ChoraleModel
 from sluice.sequence.models.conv_seq2seq import ConvSeq2Seq as ConvSeq2Seq
@@ -31,6 +33,7 @@ KINDS: dict[str, type[SequenceModel]] = {
         Tagger,
         Forecaster,
         ChoraleModel,
+        BiaxialModel,
         Seq2Seq,
         ConvSeq2Seq,
         TransformerSeq2Seq,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,11 @@ class PairModelConfig(ModelConfig):
                 "A joint embedding needs one vocabulary for sources and targets, got "
                 f"{self.vocabulary_size} and {self.target_vocabulary_size} tokens."
             )
+
+
+StepFunction: TypeAlias = (
+    "Callable[[Tensor, EncoderOutput, ModelState], tuple[Tensor, Tensor, ModelState]]"
+)
 
 
 class EncoderOutput(NamedTuple):
@@ -151,6 +156,11 @@ class PairModel(SequenceModel):
         """Logits and attention weights after `tokens` (time, batch), and the decoder's state."""
         seen, weights, state = self.decode_steps(tokens, memory, state)
         return self._read_out(seen), weights, state
+
+    def build_step(self, batch_size: int) -> StepFunction:
+        """`step` for so many sequences and one token of each, with the weights as they are now."""
+        del batch_size
+        return self.step
 
     def _read(
         self, sources: Tensor, targets: Tensor, lengths: Tensor | None

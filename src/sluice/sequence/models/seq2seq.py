@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -12,8 +13,15 @@ from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
 from sluice.sequence.models.base import find_state_width, select_final_states
-from sluice.sequence.models.pair_model import EncoderOutput, PairModel, PairModelConfig
+from sluice.sequence.models.cross_entropy import calls_only
+from sluice.sequence.models.pair_model import (
+    EncoderOutput,
+    PairModel,
+    PairModelConfig,
+    StepFunction,
+)
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers
+from sluice.sequence.models.streamed_layers import StreamedLayers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +115,33 @@ class Seq2Seq(PairModel):
     ) -> tuple[Tensor, Tensor, ModelState]:
         """As `PairModel.decode_steps`; the state is that of the layers, and with input feeding
         the last h̃ (1, batch, width) beside it."""
+        return self._decode(self.decoder, tokens, memory, state)
+
+    def build_step(self, batch_size: int) -> StepFunction:
+        """As `PairModel.build_step`: on the kernels, weights are packed once for all steps."""
+        of = self.decoder
+        if not of.resolved_backend.has_step_kernels or not calls_only(of, type(of)):
+            return self.step
+        layers = StreamedLayers(of, batch_size)
+
+        def step(
+            tokens: Tensor, memory: EncoderOutput, state: ModelState
+        ) -> tuple[Tensor, Tensor, ModelState]:
+            seen, weights, state = self._decode(layers, tokens, memory, state)
+            return self._read_out(seen), weights, state
+
+        return step
+
+    def _decode(
+        self,
+        layers: Callable[[Tensor, ModelState], tuple[Tensor, ModelState]],
+        tokens: Tensor,
+        memory: EncoderOutput,
+        state: ModelState,
+    ) -> tuple[Tensor, Tensor, ModelState]:
         embedded = self.embedding_dropout(self.embed_targets(tokens))
         if not self.config.input_feeding:
-            hidden, state = self.decoder(embedded, state)
+            hidden, state = layers(embedded, state)
             seen, weights = self._attend(hidden, memory)
             return seen, weights, state
         assert isinstance(state, tuple)
@@ -117,7 +149,7 @@ class Seq2Seq(PairModel):
         found = []
         for step in embedded.split(1):
             assert isinstance(fed, Tensor)
-            hidden, of_layers = self.decoder(torch.cat((step, fed), dim=-1), of_layers)
+            hidden, of_layers = layers(torch.cat((step, fed), dim=-1), of_layers)
             fed, weights = self._attend(hidden, memory)
             found.append((fed, weights))
         all_seen, all_weights = (torch.cat(parts) for parts in zip(*found, strict=True))

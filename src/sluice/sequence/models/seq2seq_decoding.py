@@ -79,8 +79,9 @@ def decode(
         search = _BatchBeamSearch(sources.shape[1], num_beams, sources.device)
         memory = memory.map(search.repeat)
         state = _map_state(state, search.repeat)
+        step = model.build_step(len(search.finished))
         for _ in range(max_length):
-            logits, weights, state = model.step(search.tokens[-1][None], memory, state)
+            logits, weights, state = step(search.tokens[-1][None], memory, state)
             parents = search.advance(logits[0].log_softmax(dim=-1), weights[0])
             state = _map_state(state, partial(_select_rows, rows=parents))
             if search.finished.all():

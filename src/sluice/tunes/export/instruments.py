@@ -34,7 +34,7 @@ middle and half width, and how much they add to an even response."""
 @lru_cache(maxsize=512)
 def synthesise_flute(pitch: int, seconds: float) -> Samples:
     """One note of a flute: MIDI number and length; it dies away within its time and a little."""
-    hertz, release = _to_hertz(pitch), 0.045
+    hertz, release = to_hertz(pitch), 0.045
     # Half of the fall lies within the note, so that it hands over to the next one evenly.
     seconds = max(seconds - release / 2, release / 2)
     time = np.arange(round((seconds + release) * SAMPLE_RATE)) / SAMPLE_RATE
@@ -47,23 +47,24 @@ def synthesise_flute(pitch: int, seconds: float) -> Samples:
             partial = np.sin((number + 1) * phase)
             tone += level * brightness**number * partial * fade_in(time, 0.018 + 0.009 * number)
     envelope = fade_in(time, 0.012) * (0.85 + 0.15 * np.exp(-time / 0.08))
-    return (tone + _breath_noise(len(time), hertz)) * envelope * _fade_out(time, seconds, release)
+    return (tone + _breath_noise(len(time), hertz)) * envelope * fade_out(time, seconds, release)
 
 
 @lru_cache(maxsize=512)
 def synthesise_guitar(pitch: int, seconds: float) -> Samples:
     """One plucked string: MIDI number and length, after which it is damped."""
-    hertz = _to_hertz(pitch)
+    hertz = to_hertz(pitch)
     time = np.arange(round((seconds + _GUITAR_RELEASE) * SAMPLE_RATE)) / SAMPLE_RATE
     tone = np.zeros(len(time))
     for number in range(1, min(24, int(_MAX_HERTZ / hertz)) + 1):
         level = np.sin(number * np.pi * 0.21) / number**1.5
         falling = np.exp(-time * (1.6 + 0.12 * number + 0.035 * number**2))
         tone += level * falling * np.sin(2 * np.pi * number * hertz * time)
-    return tone * fade_in(time, 0.004) * _fade_out(time, seconds, _GUITAR_RELEASE)
+    return tone * fade_in(time, 0.004) * fade_out(time, seconds, _GUITAR_RELEASE)
 
 
-def _to_hertz(pitch: int) -> float:
+def to_hertz(pitch: int) -> float:
+    """The frequency of a MIDI number, A above middle C at 440 hertz."""
     return float(440 * 2 ** ((pitch - 69) / 12))
 
 
@@ -71,7 +72,7 @@ def fade_in(time: Samples, seconds: float) -> Samples:
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(time / seconds, 0, 1)))
 
 
-def _fade_out(time: Samples, seconds: float, release: float) -> Samples:
+def fade_out(time: Samples, seconds: float, release: float) -> Samples:
     """From one at `seconds` smoothly to nothing at the end, so that nothing clicks."""
     return np.asarray(0.5 + 0.5 * np.cos(np.pi * np.clip((time - seconds) / release, 0, 1)))
 
@@ -91,7 +92,7 @@ def synthesise_fiddle(pitch: int, seconds: float) -> Samples:
 
     Long notes are played with a little vibrato.
     """
-    hertz, release = _to_hertz(pitch), 0.06
+    hertz, release = to_hertz(pitch), 0.06
     seconds = max(seconds - release / 2, release / 2)
     time = np.arange(round((seconds + release) * SAMPLE_RATE)) / SAMPLE_RATE
     vibrato = 0.0025 * np.clip((time - 0.3) / 0.3, 0, 1) * np.sin(2 * np.pi * 5.6 * time)
@@ -106,7 +107,7 @@ def synthesise_fiddle(pitch: int, seconds: float) -> Samples:
         tone += level * np.sin(number * phase) * fade_in(time, rise)
     tone += _bow_noise(len(time)) * (0.3 + 0.7 * np.exp(-time / 0.05))
     stroke = fade_in(time, 0.025) * (0.88 + 0.12 * fade_in(time, 0.2))
-    return tone * stroke * _fade_out(time, seconds, release)
+    return tone * stroke * fade_out(time, seconds, release)
 
 
 def _body_response(hertz: Samples) -> Samples:

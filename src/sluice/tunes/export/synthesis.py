@@ -43,7 +43,7 @@ def render(tune: Transcription) -> Samples:
         longest = max(len(melody), len(guitar))
         played = np.stack([np.pad(melody, (0, longest - len(melody)))] * 2)
         played[:, : len(guitar)] += _GUITAR_LEVEL * np.array([[0.8], [1.0]]) * guitar
-    played = _add_reverb(played)
+    played = add_reverb(played)
     loudest = float(np.abs(played).max())
     return np.asarray(played.T * (PEAK / loudest))
 
@@ -73,7 +73,7 @@ def _mix_voice(
     return mixed
 
 
-def _add_reverb(played: Samples) -> Samples:
+def add_reverb(played: Samples) -> Samples:
     """With the reverberation of a small room: noise that dies away, another at each ear."""
     chance = np.random.default_rng(1)
     time = np.arange(round(_REVERB_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
@@ -101,12 +101,17 @@ def to_wav(tune: Transcription) -> bytes:
         TuneError: an unknown instrument, or a swing out of range.
         InvalidTokensError: the tokens are no valid tune.
     """
+    return encode_wav(render(tune))
+
+
+def encode_wav(samples: Samples) -> bytes:
+    """Samples (time, 2) from -1 to 1 as a WAV file, 16 bits, stereo."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes((render(tune) * 32767).round().astype("<i2").tobytes())
+        file.writeframes((samples * 32767).round().astype("<i2").tobytes())
     return buffer.getvalue()
 
 
@@ -118,6 +123,15 @@ def to_ogg(tune: Transcription) -> bytes:
         TuneError: an unknown instrument, or a swing out of range.
         InvalidTokensError: the tokens are no valid tune.
     """
+    return encode_ogg(render(tune))
+
+
+def encode_ogg(samples: Samples) -> bytes:
+    """Samples (time, 2) from -1 to 1 as an Ogg Vorbis file.
+
+    Raises:
+        MissingExtraError: the library soundfile is not installed.
+    """
     try:
         import soundfile
     except ImportError:
@@ -126,7 +140,6 @@ def to_ogg(tune: Transcription) -> bytes:
     with soundfile.SoundFile(
         buffer, "w", samplerate=SAMPLE_RATE, channels=2, format="OGG", subtype="VORBIS"
     ) as file:
-        samples = render(tune)
         for start in range(
             0, len(samples), SAMPLE_RATE
         ):  # libsndfile overflows its stack on long ones

@@ -1,0 +1,1 @@
+"""Music of several parts: Bach's chorales, composed note by note by a biaxial network."""

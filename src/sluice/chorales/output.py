@@ -1,0 +1,104 @@
+"""Pieces in parts written into files: score, MIDI, sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.chorales import score, sound
+from sluice.chorales.errors import ChoraleError
+from sluice.chorales.parts import Parts
+from sluice.files import StrPath, write_atomically
+from sluice.tunes.export.synthesis import encode_ogg
+from sluice.tunes.output import find_format_error
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How a piece is shown and played.
+
+    Attributes:
+        title: what stands above the score.
+        tempo: quarter notes a minute.
+        instrument: a name of `sound.INSTRUMENTS`.
+
+    Raises:
+        ChoraleError: an unknown instrument, or a tempo outside 20 to 400.
+    """
+
+    title: str = "Chorale"
+    tempo: float = sound.DEFAULT_TEMPO
+    instrument: str = "organ"
+
+    def __post_init__(self) -> None:
+        sound.find_instrument(self.instrument)
+        if not 20 <= self.tempo <= 400:
+            raise ChoraleError(
+                f"The tempo must be 20 to 400 quarter notes a minute, got {self.tempo:g}."
+            )
+
+
+_EXPORTERS: dict[str, Callable[[Parts, Presentation], bytes]] = {
+    "musicxml": lambda parts, of: score.to_musicxml(parts, of.title, of.tempo).encode(),
+    "mid": lambda parts, of: sound.to_midi(parts, of.tempo, of.instrument, of.title),
+    "svg": lambda parts, of: score.to_svg(parts, of.title, of.tempo).encode(),
+    "pdf": lambda parts, of: score.to_pdf(parts, of.title, of.tempo),
+    "wav": lambda parts, of: sound.to_wav(parts, of.tempo, of.instrument),
+    "ogg": lambda parts, of: encode_ogg(sound.render(parts, of.tempo, of.instrument)),
+}
+FORMATS = tuple(_EXPORTERS)
+
+
+def list_default_formats() -> tuple[list[str], list[str]]:
+    """The formats written if none is named, and for each that this machine cannot write, why."""
+    reasons = {name: find_format_error(name) for name in FORMATS if name != "ogg"}
+    able = [name for name, reason in reasons.items() if reason is None]
+    return able, [str(reason) for reason in reasons.values() if reason is not None]
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Check that all formats are known and can be written here, before anything is composed.
+
+    Raises:
+        ChoraleError: no format, or an unknown one.
+        SluiceError: one that this machine cannot write.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        problem = f"There is no format {unknown[0]!r}" if unknown else "No format was given"
+        raise ChoraleError(f"{problem}; the formats are {', '.join(FORMATS)}.")
+    for reason in map(find_format_error, formats):
+        if reason is not None:
+            raise reason
+
+
+def write_pieces(
+    pieces: Sequence[Parts],
+    out: StrPath,
+    formats: Sequence[str],
+    presentations: Sequence[Presentation],
+) -> list[Path]:
+    """Write each piece in each format, named by its title; returns the paths.
+
+    All contents are generated before any file is written.
+
+    Raises:
+        ChoraleError: an unknown format, or a score that does not fit on a page.
+        MissingExtraError: a library that a format needs is not installed.
+        OSError: the folder cannot be made or written to.
+    """
+    check_formats(formats)
+    contents: dict[Path, bytes] = {}
+    for parts, one in zip(pieces, presentations, strict=True):
+        words = "".join(c if c.isalnum() else " " for c in one.title.lower())
+        name = base = "-".join(words.split())[:80] or "chorale"
+        number = 1
+        while Path(out) / f"{name}.{formats[0]}" in contents:
+            number += 1
+            name = f"{base}-{number}"
+        for ending in formats:
+            contents[Path(out) / f"{name}.{ending}"] = _EXPORTERS[ending](parts, one)
+    for path, content in contents.items():
+        write_atomically(path, content)
+    return list(contents)

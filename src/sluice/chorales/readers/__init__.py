@@ -1,0 +1,1 @@
+"""Readers of music in parts: MusicXML, MIDI, piano rolls."""

@@ -1,0 +1,132 @@
+"""Chorales in four parts for `sluice compose`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sluice.cli.errors import report_known_errors
+
+if TYPE_CHECKING:
+    from sluice.chorales.composer import ChoraleComposer, ComposedChorale
+    from sluice.chorales.roll import Roll
+
+_FOLDER = Path("chorales-out")
+
+
+@dataclass(frozen=True)
+class ChoraleRequest:
+    """What was asked for on the command line."""
+
+    phrases: int
+    meter: str | None
+    resume: Path | None
+    harmonise: Path | None
+    checkpoint: Path | None
+    temperature: float
+    count: int
+    seed: int | None
+    title: str | None
+    tempo: int | None
+    instrument: str | None
+    out: Path | None
+    formats: str | None
+
+
+def compose_chorales(request: ChoraleRequest) -> None:
+    """Compose, write the files, and print what was composed."""
+    with report_known_errors():
+        from sluice.chorales import output
+        from sluice.chorales.parts import separate_voices
+        from sluice.chorales.plan import Plan
+        from sluice.chorales.pretrained import load_composer
+        from sluice.files import require_writable
+
+        wanted, left_out = output.list_default_formats()
+        if request.formats is not None:
+            wanted, left_out = [one.strip() for one in request.formats.lower().split(",")], []
+            output.check_formats(wanted)
+        out = request.out or _FOLDER
+        # If nothing can be composed, no empty folder is left behind.
+        require_writable(next(place for place in (out, *out.parents) if place.exists()))
+        composer = load_composer(request.checkpoint)
+        given = _read_given(request, composer)
+        look = output.Presentation(
+            request.title or _name(request, given),
+            request.tempo or (given.tempo if given is not None else None) or 76.0,
+            request.instrument or "organ",
+        )
+        meter = request.meter or ("3/4" if _is_in_three(given) else "4/4")
+        plan = Plan(request.phrases, meter)
+        first = secrets.randbelow(1_000_000) if request.seed is None else request.seed
+        composed = []
+        for seed in range(first, first + request.count):
+            composed.append(_compose_one(request, composer, given, plan, seed))
+        pieces = [separate_voices(one.roll) for one in composed]
+        written = output.write_pieces(pieces, out, wanted, [look] * len(pieces))
+        Console().print(_build_table(composed, first))
+        typer.echo(f"The same again: --seed {first}.")
+        typer.echo(f"Written: {', '.join(map(str, written))}")
+        for reason in left_out:
+            typer.echo(f"Left out: {reason}")
+
+
+def _read_given(request: ChoraleRequest, composer: ChoraleComposer) -> Roll | None:
+    """The beginning or the melody of the user's."""
+    from sluice.chorales.readers.files import read_roll
+
+    path = request.harmonise or request.resume
+    return None if path is None else read_roll(path, grid=composer.grid)
+
+
+def _is_in_three(given: Roll | None) -> bool:
+    return given is not None and int(given.meters[-1]) == 3 * given.grid
+
+
+def _name(request: ChoraleRequest, given: Roll | None) -> str:
+    if given is None:
+        return "Chorale"
+    return f"{given.name}, {'harmonised' if request.harmonise else 'continued'}"
+
+
+def _compose_one(
+    request: ChoraleRequest, composer: ChoraleComposer, given: Roll | None, plan: object, seed: int
+) -> ComposedChorale:
+    from sluice.chorales.plan import Plan
+
+    assert isinstance(plan, Plan)
+    if given is None:
+        return composer.compose(plan, seed=seed, temperature=request.temperature)
+    if request.harmonise is not None:
+        return composer.harmonise(given, seed=seed, temperature=request.temperature)
+    return composer.extend(given, plan, seed=seed, temperature=request.temperature)
+
+
+def _build_table(composed: list[ComposedChorale], first: int) -> Table:
+    """What the pieces are like."""
+    from sluice.chorales.key import find_key
+    from sluice.chorales.measures import measure
+    from sluice.chorales.parts import separate_voices
+
+    table = Table()
+    names = "seed", "key", "nats a step", "parallel fifths", "octaves", "crossings", "cadences"
+    for name in names:
+        table.add_column(name, justify="right")
+    for seed, one in enumerate(composed, first):
+        found = measure(separate_voices(one.roll))
+        table.add_row(
+            str(seed),
+            find_key(one.roll).name,
+            f"{one.nats_per_step:.2f}",
+            f"{found.fifths:.1f} %",
+            f"{found.octaves:.1f} %",
+            f"{found.crossings:.0%}",
+            f"{found.cadences:.0%}",
+        )
+    return table

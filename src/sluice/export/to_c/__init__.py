@@ -1,0 +1,1 @@
+"""C99 of layers and of language models, without a heap."""

@@ -1,0 +1,164 @@
+"""MusicXML, MIDI and piano rolls as rolls; music21's own reader is the oracle for its corpus."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from sluice.chorales.corpus import load_chorales, split_chorales
+from sluice.chorales.errors import ChoraleError
+from sluice.chorales.readers.files import read_roll, read_rolls
+from sluice.chorales.roll import RollBar, RollNote, make_roll
+from sluice.sequence.errors import DataError
+
+SCORE = """<?xml version="1.0"?>
+<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 3.0 Partwise//EN" "partwise.dtd">
+<score-partwise><part-list><score-part id="A"><part-name>Clarinet</part-name></score-part>
+</part-list><part id="A">
+<measure number="0" implicit="yes"><attributes><divisions>2</divisions>
+<time><beats>3</beats><beat-type>4</beat-type></time>
+<transpose><chromatic>-2</chromatic></transpose></attributes>
+<note><pitch><step>D</step><octave>4</octave></pitch><duration>2</duration>
+<tie type="start"/></note></measure>
+<measure number="1">
+<note><pitch><step>D</step><octave>4</octave></pitch><duration>2</duration>
+<tie type="stop"/></note>
+<note><pitch><step>D</step><octave>4</octave></pitch><duration>1</duration></note>
+<note><chord/><pitch><step>F</step><alter>1</alter><octave>4</octave></pitch>
+<duration>1</duration></note>
+<note><grace/><pitch><step>E</step><octave>4</octave></pitch></note>
+<note><rest/><duration>3</duration></note>
+<backup><duration>2</duration></backup>
+<note><pitch><step>A</step><octave>3</octave></pitch><duration>2</duration>
+<notations><fermata/></notations></note>
+</measure></part></score-partwise>
+"""
+
+
+def _list(path: Path) -> list[tuple[float, float, int]]:
+    notes = read_roll(path).list_notes()
+    return [(float(one.start), float(one.end), one.pitch) for one in notes]
+
+
+def test_a_score_is_read_as_it_sounds(tmp_path: Path) -> None:
+    path = tmp_path / "tune.musicxml"
+    path.write_text(SCORE)
+    expected = [(0.0, 2.0, 60), (2.0, 2.5, 60), (2.0, 2.5, 64), (3.0, 4.0, 55)]
+    assert _list(path) == expected
+    roll = read_roll(path)
+    # The pickup is the third quarter note of its bar.
+    assert roll.places[::4].tolist() == [8, 0, 4, 8]
+    assert roll.fermatas.nonzero()[0].tolist() == [12, 13, 14, 15]
+    assert "1 grace notes left out" in read_rolls([path]).load_report.to_text()
+    packed = tmp_path / "tune.mxl"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("tune.xml", SCORE)
+    assert _list(packed) == expected
+
+
+@pytest.mark.parametrize("name", ["bwv10.7", "bwv269"])
+def test_chorales_are_those_that_music21_reads(name: str) -> None:
+    music21 = pytest.importorskip("music21")
+    path = Path(music21.__file__).parent / "corpus" / "bach" / f"{name}.mxl"
+    parsed = music21.converter.parse(path, forceSource=True)
+    expected = set()
+    for part in parsed.stripTies().parts:
+        for note in part.flatten().notes:
+            start, length = Fraction(note.offset), Fraction(note.quarterLength)
+            expected |= {(float(start), float(start + length), p.midi) for p in note.pitches}
+    from sluice.chorales.readers.musicxml import read_musicxml
+
+    found = {(float(n.start), float(n.end), n.pitch) for n in read_musicxml(path).notes}
+    assert found == expected
+
+
+def test_midi_notes_are_struck_once_and_held(tmp_path: Path) -> None:
+    file = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack()
+    file.tracks.append(track)
+    track.append(mido.MetaMessage("time_signature", numerator=3, denominator=4))
+    track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(90)))
+    for kind, note, time in (
+        ("note_on", 60, 0), ("note_on", 64, 480), ("note_off", 60, 480), ("note_on", 60, 0),
+        ("note_off", 60, 480), ("note_off", 64, 0),
+    ):  # fmt: skip
+        track.append(mido.Message(kind, note=note, time=time))
+    path = tmp_path / "a.mid"
+    file.save(path)
+    roll = read_roll(path)
+    assert _list(path) == [(0.0, 2.0, 60), (1.0, 3.0, 64), (2.0, 3.0, 60)]
+    assert roll.meters[0] == 12 and roll.tempo == pytest.approx(90)
+    struck = [tuple(one) for one in np.argwhere(roll.states == 2).tolist()]
+    assert struck == [(0, 60), (4, 64), (8, 60)]
+
+
+def test_piano_rolls_keep_their_split_and_say_nothing_of_struck_notes(tmp_path: Path) -> None:
+    path = tmp_path / "rolls.json"
+    rolls = {"train": [[[60, 64], [60]]], "valid": [[[62]]], "test": [[[64], [-1]]]}
+    path.write_text(json.dumps(rolls))
+    split = split_chorales(read_rolls([path]))
+    assert [len(part) for part in (split.training, split.validation, split.test)] == [1, 1, 1]
+    assert np.argwhere(split.training[0].states).tolist() == [[0, 60], [0, 64], [1, 60]]
+    assert not split.training[0].strikes
+    (tmp_path / "b.musicxml").write_text(SCORE)
+    with pytest.raises(DataError, match="give the JSON file alone"):
+        read_rolls([tmp_path])
+
+
+def test_transposed_settings_of_a_melody_stand_on_one_side() -> None:
+    bars = [RollBar(Fraction(0), Fraction(20), Fraction(0), Fraction(4))]
+    steps = np.random.default_rng(0).integers(-5, 6, (12, 19)).cumsum(axis=1) + 66
+    rolls = []
+    for line in steps:
+        for shift in (0, 3):
+            notes = [
+                RollNote(Fraction(k), Fraction(k + 1), int(p) + shift) for k, p in enumerate(line)
+            ]
+            rolls.append(make_roll(notes, bars))
+    from sluice.chorales.readers.files import RollCollection
+
+    split = split_chorales(RollCollection(tuple(rolls)), validation=0.25, test=0.25)
+    sides = [split.training, split.validation, split.test]
+    assert [len(side) for side in sides] == [12, 6, 6]
+    for side in sides:
+        lines = [np.diff([n.pitch for n in roll.list_notes()]).tolist() for roll in side]
+        assert all(lines.count(line) == 2 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<html/>", "begins with <html>"),
+        ("no xml", "is not MusicXML"),
+        ("<score-timewise/>", "save it as score-partwise"),
+        ("<score-partwise/>", "without notes"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><score-partwise/>', "defines XML entities"),
+        (SCORE.replace("<duration>2", "<duration>x"), "measure 0 of part 1"),
+        (SCORE.replace("<octave>3", "<octave>99"), "pitch outside MIDI's"),
+        (SCORE.replace("<divisions>2", "<divisions>0"), "divisions must be above 0"),
+        (SCORE.replace("<backup><duration>2", "<backup><duration>99"), "backup leads before"),
+    ],
+)
+def test_what_is_no_score_is_refused_with_the_place(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_roll(path)
+
+
+def test_bars_that_do_not_fit_the_grid_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    text = SCORE.replace("<beats>3</beats><beat-type>4", "<beats>5</beats><beat-type>32")
+    path.write_text(text)
+    with pytest.raises(ChoraleError, match="choose another grid"):
+        read_roll(path)
+    with pytest.raises(DataError, match="No piece could be read"):
+        load_chorales([path])
