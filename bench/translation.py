@@ -91,6 +91,8 @@ def perform(run: Run, sentences: Sentences, folder: Path) -> None:
     done = train(
         model, training, validation, config, folder=states, resume=states.exists(), on_progress=show
     )
+    if done.stop_reason == "interrupted":
+        raise SystemExit(f"{run.name} was interrupted; run the command again to go on")
     checkpoint = Checkpoint(
         model.eval(), sentences.vocabulary, target_vocabulary=sentences.vocabulary
     )

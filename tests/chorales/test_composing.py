@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import wave
 from dataclasses import replace
@@ -55,6 +56,14 @@ def test_pieces_have_four_voices_at_most_and_repeat_with_their_seed(
     assert (one.roll.states > 0).sum(axis=1).max() <= 4
     held = one.roll.states[1:] == 1
     assert (one.roll.states[:-1][held] > 0).all()  # nothing is held that did not sound
+
+
+def test_a_model_of_thick_chords_is_thinned_to_four_voices(composer: ChoraleComposer) -> None:
+    thick = copy.deepcopy(composer)
+    thick.model.readout.bias.data = torch.tensor([-9.0, 0.0, 0.0])
+    found = thick.compose(Plan(1), seed=1, particles=2).roll
+    assert (found.states > 0).sum(axis=1).tolist() == [4] * len(found)
+    separate_voices(found)
 
 
 def test_the_likelihood_of_what_was_composed_is_the_models(composer: ChoraleComposer) -> None:

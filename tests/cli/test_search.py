@@ -85,7 +85,7 @@ def test_a_table_is_searched_with_the_settings_that_it_has(tmp_path: Path) -> No
     ("options", "message"),
     [
         (("--tune", "width=1,2"), "with NAME one of hidden, layers, batch, seq-len, dropout"),
-        (("--tune", "hidden=0..8"), "hidden_size must be an integer of at least 1"),
+        (("--tune", "hidden=0..8"), "--hidden must be an integer of at least 1"),
         (("--tune", "dropout=0..1.5"), "dropout"),
         (("--tune", "cell=lstm,nothing"), "nothing"),
         (("--tune", "hidden=4,8", "--hidden", 4), "--hidden gives one value"),

@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_reported_in_one_line(poem: Path, tmp_path: Path
         (("--cell", "hopfield"), "cell must be one of atr"),
         (("--resume", "--overwrite"), "exclude each other"),
         (("--steps", 0), "steps must be at least 1"),
-        (("--hidden", 0), "hidden_size must be an integer"),
+        (("--hidden", 0), "--hidden must be an integer"),
     ],
 )
 def test_invalid_options_are_refused(

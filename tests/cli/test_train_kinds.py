@@ -107,3 +107,12 @@ def test_an_interrupted_training_is_resumed_bit_for_bit(
     train(f"data{suffix}", "--resume", "--out", "parts")
     first, second = (load(name).model.state_dict() for name in ("whole", "parts"))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_a_book_of_tunes_says_how_to_train_for_composing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tunes = [f"X:{k}\nT:{k}\nM:6/8\nL:1/8\nK:C\n|:{'CDEFGABc'[k % 8]}3 c3:|\n" for k in range(12)]
+    Path("book.abc").write_text("\n".join(tunes))
+    assert "sluice train tunes --corpus book.abc" in train("book.abc", *TINY, "--steps", 2)

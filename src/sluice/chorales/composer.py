@@ -211,6 +211,9 @@ class ChoraleComposer:
                 chance = uniforms.draw(notes * particles).view(notes, particles)
                 allowed = _list_allowed(before, None if top is None else top[step].long())
                 drawn = sampler.draw(hidden, chance, allowed, temperature)
+                is_good = (_penalise(drawn) == 0) & (weights > _GIVEN_UP / 2)
+                if not is_good.any():
+                    drawn = _leave_four(drawn)
             logits = sampler.compute_logits(hidden, drawn).double().log_softmax(dim=-1)
             if allowed is not None:
                 weights += _penalise(drawn)
@@ -252,6 +255,19 @@ def _penalise(drawn: Tensor) -> Tensor:
     """(pieces,): 0 for chords of four parts."""
     beyond = ((drawn > SILENT).sum(dim=1) - VOICES).clamp(min=0)
     return _GIVEN_UP * beyond.double()
+
+
+def _leave_four(drawn: Tensor) -> Tensor:
+    """Chords without the inner notes beyond four: for a step that no candidate managed.
+
+    Held notes stay before struck ones, and lower before higher ones.
+    """
+    left = drawn.clone()
+    for row in left:
+        inner = row.nonzero().flatten().tolist()[1:-1]
+        inner.sort(key=lambda note: (int(row[note]) == STRUCK, note))
+        row[inner[VOICES - 2 :]] = SILENT
+    return left
 
 
 def _list_allowed(before: Tensor, top: Tensor | None) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,6 +200,9 @@ def _suggest_command(task: Task, data: str, checkpoint: Path) -> str:
     """The command that uses the trained model; empty for one whose use is not tied to its data."""
     from sluice.sequence.models import Classifier, Forecaster
 
+    if _list_loading(task).get("kind") == "abc":
+        command = shlex.join(["sluice", "train", "tunes", "--corpus", data])
+        return f"For a model that `sluice compose` can use: {command}"
     if isinstance(task.model, Classifier) and task.checkpoint.vocabulary is not None:
         command = shlex.join(["sluice", "predict", str(checkpoint), "FILE"])
         return f"To label the texts of a file, one a line: {command}"
@@ -208,6 +211,12 @@ def _suggest_command(task: Task, data: str, checkpoint: Path) -> str:
     ahead = ["--future", "FILE"] if task.model.config.known else []
     command = shlex.join(["sluice", "forecast", str(checkpoint), data, *ahead])
     return f"To forecast beyond the end of the data: {command}"
+
+
+def _list_loading(task: Task) -> Mapping[str, object]:
+    """How the task's data were loaded."""
+    held = task.checkpoint.preprocessing.get("load_options", {})
+    return held if isinstance(held, dict) else {}
 
 
 def task_options(options: TrainOptions) -> dict[str, Any]:

@@ -43,7 +43,9 @@ LanguageName = Literal["en", "de"]
 Theme = Annotated[ThemeName, typer.Option(help="Colours of the picture.", rich_help_panel="Output")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="Number of CPU threads; default 1.", rich_help_panel="Hardware"),
+    typer.Option(
+        min=1, max=4096, help="Number of CPU threads; default 1.", rich_help_panel="Hardware"
+    ),
 ]
 InferencePrecision = Annotated[
     Precision,

@@ -224,12 +224,20 @@ def adapt_model(base: Checkpoint, untrained: Checkpoint) -> Checkpoint:
         grown.layers.precision = model.layers.precision
     return replace(
         base,
-        model=grown.to(next(model.parameters())).train(model.training),
+        model=_move_as(grown, model).train(model.training),
         metadata={},
         data_fingerprint=untrained.data_fingerprint,
         preprocessing={**base.preprocessing, **untrained.preprocessing},
         **held,
     )
+
+
+def _move_as(grown: SequenceModel, model: SequenceModel) -> SequenceModel:
+    """Give weights and buffers the device and the type that those of `model` have, one by one."""
+    held = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    for name, tensor in (*grown.named_parameters(), *grown.named_buffers()):
+        tensor.data = tensor.data.to(held[name])
+    return grown
 
 
 def _list_named_rows(of: type) -> list[tuple[str, str, frozenset[str]]]:

@@ -57,7 +57,7 @@ LONG_SEQUENCE = 2_000
 
 
 _CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.0}
-"""A usual model of piano rolls: more units, or dropout, learn no more from some hundred pieces."""
+"""The sizes of a model of piano rolls, of which there are mostly some hundred pieces."""
 
 D = TypeVar("D", Tokens, Series, LabelledTexts)
 ModelOptions = dict[str, Any]

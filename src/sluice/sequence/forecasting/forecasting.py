@@ -24,6 +24,7 @@ from sluice.sequence.forecasting.prediction import (
 from sluice.sequence.forecasting.series_forecast import SeriesForecast
 from sluice.sequence.models import ForecasterConfig
 
+_MOST_STEPS = 100_000
 _SHOWN = 3
 """Series that a note names."""
 
@@ -136,6 +137,8 @@ def _choose_steps(
 ) -> int:
     if steps is not None and steps < 1:
         raise DataError(f"{name_argument('steps')} must be at least 1, got {steps}.")
+    if steps is not None and steps > _MOST_STEPS:
+        raise DataError(f"{name_argument('steps')} must be at most {_MOST_STEPS:,}, got {steps:,}.")
     if steps is not None and steps > config.horizon:
         unforeseen = [
             name

@@ -80,10 +80,10 @@ class TimeForm:
 
     def matches(self, cell: str) -> bool:
         """Whether one cell is written in this form; its numbers may be no date."""
-        return self._compiled.search(cell) is not None
+        return self._expression.search(cell) is not None
 
     @cached_property
-    def _compiled(self) -> re.Pattern[str]:
+    def _expression(self) -> re.Pattern[str]:
         return re.compile(self.regex)
 
     def _read_part(self, cells: pa.Array) -> Moments:
