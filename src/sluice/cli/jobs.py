@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
 
 from sluice.cli.chorale_job import build_chorale_job
 from sluice.cli.errors import fail
@@ -181,9 +181,22 @@ def build_data_job(
         train,
         task.fingerprint,
         _choose_sample(task, data, checkpoint),
-        lambda: group_score_tables(task.compute_metrics().to_score_tables()),
+        lambda: _show_figures(task),
         _suggest_command(task, options.data, checkpoint),
     )
+
+
+def _show_figures(task: Task) -> Group:
+    """Tables of metrics; of a forecaster also how much its network counts beside a linear part."""
+    tables = group_score_tables(task.compute_metrics().to_score_tables())
+    share = getattr(task.model, "network_share", None)
+    if share is None or share == 1:
+        return tables
+    word = (
+        f"Of what the network adds to the linear part, {100 * float(share):.0f} % counts in "
+        "forecasts: the validation part bears out no more. More data or a longer training may."
+    )
+    return Group(tables, word)
 
 
 def _report_base(options: TrainOptions, config: TrainingConfig) -> list[str]:

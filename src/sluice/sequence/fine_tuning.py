@@ -28,6 +28,7 @@ from sluice.sequence.models import (
     SequenceModel,
     Tagger,
 )
+from sluice.sequence.models.network_share import fold_share
 from sluice.sequence.models.shape import ModelConfig
 from sluice.sequence.pair_architectures import find_architecture
 from sluice.sequence.task import Task, make_task
@@ -200,6 +201,12 @@ def adapt_model(base: Checkpoint, untrained: Checkpoint) -> Checkpoint:
     if type(untrained.model) is not of:
         raise _make_kind_error(type(untrained.model), base)
     weights = dict(model.state_dict())
+    if isinstance(model, Forecaster) and model.network_share is not None:
+        # It trains what forecasts, and chooses the share anew.
+        start, share = model.find_linear_outputs(), model.network_share
+        readout = (weights["readout.weight"], weights["readout.bias"])
+        weights["readout.weight"], weights["readout.bias"] = fold_share(*readout, start, share)
+        weights["network_share"] = torch.ones_like(share)
     held: dict[str, Any] = {}
     sizes: dict[str, int] = {}
     for name, size, rows in _list_named_rows(of):

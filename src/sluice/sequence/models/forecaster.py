@@ -17,19 +17,20 @@ from sluice.sequence.models.base import (
 )
 from sluice.sequence.models.change_scale import RunningMoments, fit_changes
 from sluice.sequence.models.filling import forward_fill
-from sluice.sequence.models.forecast_outputs import ForecasterState, ForecastOutputs
+from sluice.sequence.models.forecast_outputs import (
+    ForecasterState,
+    ForecastOutputs,
+    measure_outputs,
+)
 from sluice.sequence.models.forecaster_config import ForecasterConfig
 from sluice.sequence.models.linear_part import LinearPart, invert_order
 from sluice.sequence.models.look_ahead import append_known_ahead
+from sluice.sequence.models.network_share import choose_share, measure_shares, mix_outputs
 from sluice.sequence.models.quantiles import (
-    compute_crps,
-    fit_factors,
+    fit_all_factors,
     order_quantiles,
     stretch_intervals,
 )
-
-_FEWEST_FOR_A_STEP = 40
-"""Values of a step ahead that are enough to calibrate its intervals alone."""
 
 
 class Forecaster(SequenceModel):
@@ -60,6 +61,7 @@ class Forecaster(SequenceModel):
     ahead_mean: Tensor
     ahead_deviation: Tensor
     interval_factors: Tensor
+    network_share: Tensor | None
 
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
@@ -77,6 +79,8 @@ class Forecaster(SequenceModel):
         for name, (value, size) in buffers.items():
             self.register_buffer(name, torch.full((size,), float(value), dtype=torch.float64))
         self.linear = LinearPart(config, config.linear_lags) if config.linear_lags else None
+        share = None if self.linear is None else torch.ones((), dtype=torch.float64)
+        self.register_buffer("network_share", share)
 
     def fit_scale(self, source: BatchSource, held_out: BatchSource | None = None) -> None:
         """Compute mean and standard deviation of each feature, and of its changes, from a source.
@@ -117,11 +121,16 @@ class Forecaster(SequenceModel):
         self.ahead_mean.zero_()
         self.ahead_deviation.copy_(torch.maximum(errors * self.deviation[places], least))
         self.readout.weight.zero_()
-        self.readout.bias.zero_()
-        if self.config.quantiles:
-            scale = self.deviation[places] / self.ahead_deviation
-            quantiles = self.linear.error_quantiles.flatten(0, 1) * scale[:, None]
-            self.readout.bias.copy_(invert_order(quantiles).flatten())
+        self.readout.bias.copy_(self.find_linear_outputs().flatten())
+
+    def find_linear_outputs(self) -> Tensor:
+        """The readout's outputs of the linear part alone: (outputs, quantiles or 1)."""
+        assert self.linear is not None
+        if not self.config.quantiles:
+            return torch.zeros_like(self.readout.bias)[:, None]
+        scale = self.deviation[list(self.config.output_columns)] / self.ahead_deviation
+        quantiles = self.linear.error_quantiles.flatten(0, 1) * scale[:, None]
+        return invert_order(quantiles).to(self.readout.bias)
 
     @torch.no_grad()
     def calibrate(self, source: BatchSource) -> int:
@@ -131,12 +140,13 @@ class Forecaster(SequenceModel):
         step ahead has its own factors if there are enough values for that, else those of a target
         are the same for all.
 
+        Before that it chooses how much of what the network adds to a linear part counts in
+        forecasts (`choose_share`).
+
         Returns:
-            The number of values that it is computed from; 0 without quantiles.
+            The number of values that intervals are computed from; 0 without quantiles.
         """
-        config, ordered, truths = self.config, list[Tensor](), list[Tensor]()
-        if not config.quantiles:
-            return 0
+        config, outputs, truths = self.config, list[Tensor](), list[Tensor]()
         state: ModelState = None
         with evaluation_mode(self):
             for batch in source.batches(0):
@@ -144,27 +154,20 @@ class Forecaster(SequenceModel):
                     batch.inputs, state, batch.lengths, batch.resets, in_training=True
                 )
                 state = found.state if source.stateful else None
-                ordered.append(order_quantiles(found.outputs).flatten(0, 1))
-                truths.append(found.normalise(batch.targets).flatten(0, 1))
-            quantiles, truth = torch.cat(ordered), torch.cat(truths)
-        known, width = ~truth.isnan(), len(config.targets)
-        apart = int(known.sum(dim=0).min()) >= _FEWEST_FOR_A_STEP
-        factors = []
-        for output in range(len(config.output_columns)):
-            pooled = slice(output, output + 1) if apart else slice(output % width, None, width)
-            used = known[:, pooled]
-            # Forecasts h steps ahead from h steps in a row overlap; pooled, (h + 1) / 2 of them.
-            overlap = output // width + 1 if apart else config.horizon * (config.horizon + 1) / 2
-            factors.append(
-                fit_factors(
-                    quantiles[:, pooled][used],
-                    truth[:, pooled][used],
-                    config.quantiles,
-                    int(used.sum()) / overlap,
-                )
-            )
-        self.interval_factors.copy_(torch.cat(factors))
-        return int(known.sum())
+                outputs.append(found.outputs)
+                truths.append(found.normalise(batch.targets))
+        if self.network_share is not None:
+            start = self.find_linear_outputs()
+            share = choose_share(measure_shares(outputs, truths, start, config))
+            self.network_share.fill_(share)
+            outputs = [mix_outputs(one, start, share) for one in outputs]
+        if not config.quantiles:
+            return 0
+        quantiles = order_quantiles(torch.cat([one.flatten(0, 1) for one in outputs]))
+        truth = torch.cat([one.flatten(0, 1) for one in truths])
+        factors = fit_all_factors(quantiles, truth, config.quantiles, config.horizon)
+        self.interval_factors.copy_(factors)
+        return int((~truth.isnan()).sum())
 
     def forward(
         self,
@@ -221,8 +224,9 @@ class Forecaster(SequenceModel):
     def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
         """The forecasts in the units of the values, and the loss of each step, summed over known
         targets: the error in standard deviations of each feature, or, with quantiles, the CRPS."""
+        learns = self.linear is not None and self.linear.training_weights is not None
         found = self._run_readout(
-            batch.inputs, state, batch.lengths, batch.resets, in_training=True
+            batch.inputs, state, batch.lengths, batch.resets, in_training=self.training or learns
         )
         middle = found.outputs.shape[-1] // 2
         point = found.outputs[..., middle]
@@ -233,11 +237,7 @@ class Forecaster(SequenceModel):
             whole = found.complete & known.any(dim=-1)
             known = known & (whole | ~whole.any(dim=0))[..., None]
         wanted = found.normalise(batch.targets).masked_fill(~known, 0)
-        if self.config.quantiles:
-            losses = compute_crps(order_quantiles(found.outputs), wanted, self.config.quantiles)
-        else:
-            error = point - wanted
-            losses = error.square() if self.config.error == "squared" else error.abs()
+        losses = measure_outputs(found.outputs, wanted, self.config)
         forecasts = found.to_units(point[..., None], batch.inputs)[..., 0]
         losses = torch.where(known, losses, 0).sum(dim=-1)
         return StepLosses(forecasts, losses, known.sum(dim=-1), None, found.state)
@@ -362,6 +362,9 @@ class Forecaster(SequenceModel):
         origin, scale = self._find_units(filled)
         if self.linear is None:
             return ForecastOutputs(outputs, origin, scale, None, (layers, after))
+        if self.network_share is not None and not in_training:
+            share = self.network_share.to(outputs)
+            outputs = mix_outputs(outputs, self.find_linear_outputs(), share)
         rows = self.linear.describe(filled, past, lengths, resets)
         origin = (
             origin + self.linear(rows, in_training) * self.deviation[list(config.output_columns)]

@@ -13,6 +13,8 @@ from sluice.sequence.errors import SequenceError
 
 DEFAULT_QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """The median, and the ends of the intervals of 50 %, 80 % and 95 %."""
+_FEWEST_FOR_A_STEP = 40
+"""Values of a step ahead that are enough to calibrate its intervals alone."""
 
 
 def require_quantiles(quantiles: Sequence[float]) -> tuple[float, ...]:
@@ -132,3 +134,29 @@ def fit_factors(
         rank = min(count, (quantiles[high] - quantiles[low]) * spread * count)
         factors[low] = factors[high] = scores.kthvalue(max(1, math.ceil(rank - 1e-9))).values
     return factors
+
+
+def fit_all_factors(
+    ordered: Tensor, truth: Tensor, quantiles: Sequence[float], horizon: int
+) -> Tensor:
+    """`fit_factors` of each step ahead and target, if there are values enough for that, else of
+    each target: (outputs × quantiles,).
+
+    Args:
+        ordered: (values, outputs, quantiles).
+        truth: (values, outputs), NaN where it is missing.
+        quantiles: their levels.
+        horizon: the steps ahead; outputs are ordered by step.
+    """
+    known, outputs = ~truth.isnan(), truth.shape[1]
+    width = outputs // horizon
+    apart = int(known.sum(dim=0).min()) >= _FEWEST_FOR_A_STEP
+    factors = list[Tensor]()
+    for output in range(outputs):
+        pooled = slice(output, output + 1) if apart else slice(output % width, None, width)
+        used = known[:, pooled]
+        # Forecasts h steps ahead from h steps in a row overlap; pooled, (h + 1) / 2 of them.
+        overlap = output // width + 1 if apart else horizon * (horizon + 1) / 2
+        found, wanted = ordered[:, pooled][used], truth[:, pooled][used]
+        factors.append(fit_factors(found, wanted, quantiles, int(used.sum()) / overlap))
+    return torch.cat(factors)
