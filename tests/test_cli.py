@@ -129,7 +129,7 @@ def test_a_users_tune_is_continued_and_varied(checkpoint: Path, tmp_path: Path) 
         (("--vary", "a.abc", "--fill", "b.abc"), "choose one"),
         (
             ("--vary", "a.abc", "--dance", "jig"),
-            "--dance does not apply to --vary; the options for it are --strength",
+            "--dance does not apply to --vary; the options for it are --vary, --strength,",
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_written(
 
 def test_invalid_budgets_are_refused(tunes: Path, tmp_path: Path) -> None:
     arguments = ("train", "tunes", "--corpus", tunes, "--out", tmp_path / "out")
-    assert "seconds must be above 0" in sentence(run(*arguments, "--minutes", 0))
+    assert "--minutes must be above 0, got 0" in sentence(run(*arguments, "--minutes", 0))
     assert "epochs must be above 0" in sentence(run(*arguments, "--epochs", -1))
 
 

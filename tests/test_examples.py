@@ -41,7 +41,8 @@ def test_pictures_of_examples(
     assert "trained on n up to 10" in capsys.readouterr().out
     headers = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
     looks = {"looking.png", "looking-series.png", "looking-attention.png", "watching.png"}
-    assert {*headers, *looks, "forecast.png"} == {path.name for path in PICTURES.glob("*.png")}
+    others = {"forecast.png", "translation-attention.png"}
+    assert {*headers, *looks, *others} == {path.name for path in PICTURES.glob("*.png")}
     assert set(headers.values()) == {b"\x89PNG\r\n\x1a\n"}
 
 
@@ -81,7 +82,7 @@ def test_the_sketches_of_the_page_are_current(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "equations-and-sketches.md").read_text()
     names = {path.name for path in tmp_path.iterdir()}
     assert set(re.findall(r"\(pictures/([^)]+)\)", page)) == names
-    assert names == {path.name for path in PICTURES.glob("*.svg")}
+    assert {*names, "chorale.svg"} == {path.name for path in PICTURES.glob("*.svg")}
     for name in names:
         assert (tmp_path / name).read_bytes() == (PICTURES / name).read_bytes()
 

@@ -110,7 +110,9 @@ def test_every_activation_of_onnx_as_onnxruntime_computes_it(function: tuple[Any
             found, states = layer(x, tuple(given[1:]) if len(given) > 2 else h)
         np.testing.assert_allclose(found.numpy(), y[:, 0], rtol=3e-5, atol=3e-5)
         for mine, theirs in zip(states if len(given) > 2 else [states], last, strict=True):
-            np.testing.assert_allclose(mine.numpy(), theirs, rtol=3e-5, atol=3e-5)
+            # A state without bound: errors in proportion to its largest value.
+            atol = 3e-5 * max(1.0, float(abs(theirs).max()))
+            np.testing.assert_allclose(mine.numpy(), theirs, rtol=0, atol=atol)
 
 
 def run_lstm_plainly(layer: Any, x: Tensor, h: Tensor, c: Tensor) -> list[Tensor]:

@@ -19,6 +19,8 @@ from sluice.sequence import (
 )
 from sluice.sequence.models import (
     KINDS,
+    BiaxialConfig,
+    BiaxialModel,
     ChoraleConfig,
     ChoraleModel,
     Classifier,
@@ -196,6 +198,10 @@ EXAMPLES: dict[str, Any] = {
     "ChoraleModel": lambda: (
         Checkpoint(ChoraleModel(ChoraleConfig(5, **sizes()))),
         (torch.rand(4, 3, 5).round(),),
+    ),
+    "BiaxialModel": lambda: (
+        Checkpoint(BiaxialModel(BiaxialConfig(features=5, clock=2, note_hidden_size=8, **sizes()))),
+        (torch.rand(4, 3, 7).round(), torch.randint(0, 3, (4, 3, 5)).float()),
     ),
     "Seq2Seq": lambda: (
         Checkpoint(

@@ -29,7 +29,7 @@ class Plan:
         ChoraleError: no phrase, too many, or another meter.
 
     >>> roll = Plan(phrases=2).make_roll(grid=4)
-    >>> len(roll), roll.places[:5].tolist(), roll.fermatas.sum()
+    >>> len(roll), roll.places[:5].tolist(), int(roll.fermatas.sum())
     (64, [12, 13, 14, 15, 0], 8)
     """
 

@@ -5,7 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -317,8 +317,18 @@ def test_data_of_other_content_are_refused(tmp_path: Path) -> None:
     train(model(), source, source, plan, folder=tmp_path, resume=True)
 
 
+@pytest.fixture
+def default_hangup() -> Iterator[None]:
+    """Under nohup a hangup is ignored, and a training goes on."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
-def test_a_hangup_ends_as_sigterm_does(tmp_path: Path, unbroken: Path) -> None:
+def test_a_hangup_ends_as_sigterm_does(
+    tmp_path: Path, unbroken: Path, default_hangup: None
+) -> None:
     def hang_up(progress: Progress) -> None:
         if progress.step == 4:
             os.kill(os.getpid(), signal.SIGHUP)

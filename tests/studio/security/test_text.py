@@ -37,6 +37,8 @@ HOSTILE = [
     "<!-- --><svg/onload=alert(1)>",
     "`<b>`",
     "# Heading\n\nOther\n=====",
+    "[x]()",
+    "[x](<> 'title') [y](https://a.example)",
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markupsafe import Markup
 
@@ -98,10 +99,23 @@ def _open_link(
     return renderer.renderToken(tokens, index, options, env)
 
 
+def _hide_empty_links(state: StateCore) -> None:
+    """A link to nothing, such as [text](), is its text alone."""
+    for block in state.tokens:
+        opened = list[Token]()
+        for token in block.children or ():
+            if token.type == "link_open":
+                opened.append(token)
+                token.hidden = not token.attrGet("href")
+            elif token.type == "link_close" and opened:
+                token.hidden = opened.pop().hidden
+
+
 def _create_markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
     markdown.disable(_WITHOUT)
     markdown.validateLink = _is_link_allowed  # type: ignore[method-assign]
+    markdown.core.ruler.push("hide_empty_links", _hide_empty_links)
     markdown.add_render_rule("link_open", _open_link)
     return markdown
 
