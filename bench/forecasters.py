@@ -110,6 +110,30 @@ def run_season(
     return np.array(found)
 
 
+def run_linear(
+    values: np.ndarray, task: dict[str, object], minutes: float, folder: Path
+) -> np.ndarray:
+    from sklearn.linear_model import RidgeCV
+
+    window, horizon, first = task["window"], task["horizon"], task["origins"][0]
+
+    def describe(origin: int) -> np.ndarray:
+        return values[origin - window : origin] - values[origin - 1]
+
+    origins = range(window, first - horizon + 1)
+    inputs = np.stack([describe(origin) for origin in origins])
+    wanted = np.stack(
+        [values[origin : origin + horizon] - values[origin - 1] for origin in origins]
+    )
+    model = RidgeCV(alphas=np.logspace(-3, 4, 8)).fit(inputs, wanted)
+    spread = np.quantile(wanted - model.predict(inputs), LEVELS, axis=0).T
+    found = [
+        (model.predict(describe(origin)[None])[0] + values[origin - 1])[:, None] + spread
+        for origin in task["origins"]
+    ]
+    return np.stack(found)
+
+
 def run_boosting(
     values: np.ndarray, task: dict[str, object], minutes: float, folder: Path
 ) -> np.ndarray:

@@ -30,6 +30,7 @@ METHODS = {
     "darts": "darts `BlockRNNModel('LSTM')`, quantile likelihood",
     "neuralforecast": "neuralforecast `LSTM`, multi-quantile loss",
     "boosting": "scikit-learn `HistGradientBoostingRegressor` on lags, one a step and quantile",
+    "linear": "scikit-learn `RidgeCV` on the window; quantiles of its errors in training",
     "season": "the last season; quantiles of its errors in training",
 }
 
