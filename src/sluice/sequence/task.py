@@ -147,7 +147,7 @@ def make_task(
         data: from `load_data`.
         batch_size: sequences, streams or windows in a batch; default 32, of piano rolls 8.
         seq_len: steps of a stream's batch, or of a window; default 100, for forecasts with a long
-            period more than a season.
+            period two seasons and more.
         horizon: steps to forecast.
         period: the length of a season in steps, for the naive forecast.
         validation: the fraction for validation, if the data come without a split.
