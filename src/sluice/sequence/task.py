@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
+import numpy as np
 import torch
 
 from sluice.sequence.batch import BatchSource
@@ -56,7 +57,7 @@ LONG_SEQUENCE = 2_000
 """Sequences with more steps than this on average are read in streams; shorter ones whole."""
 
 
-_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.0}
+_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.5}
 """The sizes of a model of piano rolls, of which there are mostly some hundred pieces."""
 
 D = TypeVar("D", Tokens, Series, LabelledTexts)
@@ -162,7 +163,7 @@ def make_task(
         architecture: of a model of pairs: a `Seq2Seq`, `ConvSeq2Seq` or `TransformerSeq2Seq`.
         model_options: of its configuration: cell, hidden_size, num_layers (1 for a `Seq2Seq`, by
             default), dropout and so on. With a joint vocabulary the embeddings are one matrix, and
-            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0
+            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0.5
             by default.
 
     Raises:
@@ -285,8 +286,10 @@ def _make_pair_task(
 
 def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     features = split.train.features
+    model = ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options}))
+    model.fit_frequencies(torch.from_numpy(np.concatenate(list(split.train.values))))
     checkpoint = Checkpoint(
-        ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options})),
+        model,
         columns=features,
         preprocessing=_describe_loading(split.train),
     )
