@@ -29,7 +29,7 @@ METHODS = {
     "sluice": "`sluice train`, `forecast_series`: LSTM, 2 layers of 256, defaults",
     "darts": "darts `BlockRNNModel('LSTM')`, quantile likelihood",
     "neuralforecast": "neuralforecast `LSTM`, multi-quantile loss",
-    "boosting": "scikit-learn `HistGradientBoostingRegressor` on lags and the step ahead, one a quantile",
+    "boosting": "scikit-learn `HistGradientBoostingRegressor` on lags and the step ahead",
     "linear": "scikit-learn `RidgeCV` on the window; quantiles of its errors in training",
     "season": "the last season; quantiles of its errors in training",
 }
