@@ -162,7 +162,9 @@ def test_a_forecasters_own_intervals_over_the_true_values(show: Opened) -> None:
         words.append(f"{100 * inside / 21:.0f} % lie within the interval of {percent} %")
     notes = " ".join(page.locator("[data-part=view] .note").all_inner_texts())
     assert ", ".join(words) in notes
-    assert page.locator("path.series-band").count() == 2 and page.locator(".series-cone").count() == 4
+    assert (
+        page.locator("path.series-band").count() == 2 and page.locator(".series-cone").count() == 4
+    )
 
 
 def test_every_step_has_its_labels_probabilities(show: Opened) -> None:
