@@ -56,7 +56,7 @@ def check_module(
     """
     widths = [] if isinstance(module, LanguageModel) else [program.input_size]
     widths += program.inputs.values()
-    with open_module(program) as folder:
+    with open_module(program.text) as folder:
         (folder / "driver.mjs").write_text(_DRIVER)
 
         def run(given: list[Tensor]) -> list[Tensor]:
@@ -70,11 +70,11 @@ def check_module(
 
 
 @contextmanager
-def open_module(program: JsProgram) -> Iterator[Path]:
-    """A folder with the module as ``net.mjs``, while it is used."""
+def open_module(text: str) -> Iterator[Path]:
+    """A folder with a module as ``net.mjs``, while it is used."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "net.mjs").write_text(program.text)
+        (folder / "net.mjs").write_text(text)
         yield folder
 
 

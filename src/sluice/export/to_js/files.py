@@ -66,7 +66,7 @@ def js(
             f"{type(layer_or_model).__name__}"
         )
     is_model = isinstance(module, LanguageModel)
-    if vocabulary is not None and not is_model:
+    if vocabulary is not None and not isinstance(module, LanguageModel):
         raise ExportError("vocabulary: of a language model alone; leave it out")
     program = write_program(module, path.stem, int8=int8, vocabulary=vocabulary)
     node = find_node() if check else None

@@ -54,7 +54,7 @@ def write_program(
     """A stack of layers, with an embedding and a readout where a model has them.
 
     Raises:
-        ExportError: what `NetworkWriter` raises.
+        ExportError: what `NetworkWriter` refuses; a vocabulary of another size, or of subwords.
     """
     source = JsSource()
     network = NetworkWriter(module, source, int8)
@@ -78,6 +78,11 @@ def write_program(
     if is_model:
         parts.append(_read("sampling.js"))
     if vocabulary is not None:
+        if len(vocabulary) != network.input_size:
+            raise ExportError(
+                f"the vocabulary has {len(vocabulary)} tokens, not {network.input_size} as the "
+                "model"
+            )
         parts.append(_write_vocabulary(vocabulary))
     weights = base64.b64encode(source.constants).decode()
     return JsProgram("\n".join(parts), weights, network.input_size, output_size, network.inputs)
