@@ -13,7 +13,7 @@ from sluice.cli.options import CheckpointArgument, Threads
 if TYPE_CHECKING:
     from sluice.sequence import Checkpoint
 
-Target = Literal["onnx", "c"]
+Target = Literal["onnx", "c", "js"]
 _TOKENS = 5_000
 """How many tokens of the data are compared."""
 
@@ -49,16 +49,21 @@ def export(
 ) -> None:
     """Write a language model as a file that another engine runs, and compare the two.
 
-    The file is run before it is written; one that differs is refused. C is always a single step.
+    The file is run before it is written; one that differs is refused. C and JavaScript are always a
+    single step.
     """
-    if to == "c" and (stream or check):
-        fail(f"{'--stream' if stream else '--check'} does not apply to --to c; leave it out")
+    unused = {"--stream": stream and to != "onnx", "--check": check and to == "c"}
+    for option in (name for name, is_unused in unused.items() if is_unused):
+        fail(f"{option} does not apply to --to {to}; leave it out")
     with report_errors(ValueError, ImportError):
         import torch
 
         import sluice.export
+        from sluice.export.to_js.engine import find_node
         from sluice.sequence import Checkpoint, LanguageModel
 
+        if to == "js" and check and find_node() is None:
+            fail("--check needs node to run the module, which is not installed; leave it out")
         torch.set_num_threads(threads or 1)
         found = Checkpoint.load(checkpoint)
         if not isinstance(found.model, LanguageModel):
@@ -71,10 +76,16 @@ def export(
             fail(f"--out must not be the model itself, got {out}")
         if to == "c":
             made = sluice.export.c(found.model, path, int8=int8)
+        elif to == "js":
+            vocabulary = found.vocabulary
+            made = sluice.export.js(found.model, path, vocabulary=vocabulary, int8=int8)
         else:
             made = sluice.export.onnx(found.model, path, stream=stream, int8=int8)
         typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
-        typer.echo(f"Run here, it differs from the model by at most {made.difference:.1e}.")
+        if made.difference is None:
+            typer.echo("There is no node here, so it was not run.")
+        else:
+            typer.echo(f"Run here, it differs from the model by at most {made.difference:.1e}.")
         for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
             listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
             typer.echo(f"{label}: {listed}")
@@ -84,12 +95,17 @@ def export(
 
 
 def _compare_losses(checkpoint: Checkpoint, path: Path, data: str) -> None:
+    from sluice.export.to_js.evaluation import measure_loss as measure_module_loss
     from sluice.export.to_onnx.evaluation import measure_loss
     from sluice.report.held_out import load_held_out
 
     held_out = load_held_out(checkpoint, data, _TOKENS)
     model = checkpoint.model.eval()
-    own, theirs = held_out.loss(model), measure_loss(path, model, held_out.batches(0))
+    own, batches = held_out.loss(model), held_out.batches(0)
+    if path.suffix == ".onnx":
+        theirs = measure_loss(path, model, batches)
+    else:
+        theirs = measure_module_loss(path.read_text(), batches)
     typer.echo(
         f"On {held_out.steps:,} tokens of {data}: the model {own:.4f}, the file {theirs:.4f} "
         f"{checkpoint.loss_unit}."

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sluice.export.comparison import find_tolerance, measure_difference
 from sluice.export.to_onnx.engine import (
-    find_tolerance,
-    measure_difference,
     open_session,
     run_session,
 )
