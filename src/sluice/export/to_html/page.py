@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -18,10 +19,13 @@ class PageScript:
     is_module: bool = True
 
 
-def build_page(title: str, body: str, style: str, scripts: list[PageScript]) -> str:
+def build_page(
+    title: str, body: str, style: str, scripts: Sequence[PageScript], hashes: Sequence[str] = ()
+) -> str:
     """The HTML of a page whose policy allows these scripts and this style by their hashes.
 
-    Sounds come from the page itself, WebAssembly may be compiled, and nothing is fetched.
+    WebAssembly may be compiled, and nothing is fetched. ``hashes`` are those of styles that a
+    script adds.
 
     Raises:
         ExportError: a script holds what ends a script in HTML.
@@ -30,8 +34,9 @@ def build_page(title: str, body: str, style: str, scripts: list[PageScript]) -> 
         if "</script" in script.text.lower() or "<!--" in script.text:
             raise ExportError("a script of a page must not hold </script or <!--")
     allowed = " ".join(_hash(script.text) for script in scripts)
+    styles = " ".join([_hash(style), *(f"'{one}'" for one in hashes)])
     policy = (
-        f"default-src 'none'; script-src {allowed} 'wasm-unsafe-eval'; style-src {_hash(style)}; "
+        f"default-src 'none'; script-src {allowed} 'wasm-unsafe-eval'; style-src {styles}; "
         "base-uri 'none'; form-action 'none'"
     )
     tags = "\n".join(
