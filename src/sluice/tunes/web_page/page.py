@@ -14,7 +14,9 @@ from sluice.export.to_html.page import PageScript, build_page
 from sluice.export.to_js.engine import check_program
 from sluice.export.to_js.program import write_program
 from sluice.files import StrPath
-from sluice.sequence import Checkpoint, LanguageModel
+from sluice.sequence import Checkpoint, LanguageModel, Vocabulary
+from sluice.tunes.errors import TuneError
+from sluice.tunes.grammar.form import BarGrammars
 from sluice.tunes.web_page.grammar_table import build_table
 
 _ASSETS = Path(__file__).parent
@@ -28,6 +30,15 @@ _RANGE = range(55, 91)
 _LAYOUT = {"lines.js": "chooseBreaks", "layout.js": "engrave"}
 """The studio's modules that lay a score out, and what each gives, in the order of their imports."""
 _SCRIPTS = ("grammar.js", "abc.js", "compose.js", "player.js", "tunes.js")
+
+
+def composes_tunes(vocabulary: Vocabulary) -> bool:
+    """Whether a model of these tokens can write tunes in repeated parts."""
+    try:
+        BarGrammars(vocabulary)
+    except TuneError:
+        return False
+    return True
 
 
 def write_tunes_page(
