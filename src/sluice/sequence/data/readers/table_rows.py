@@ -16,6 +16,7 @@ from sluice.sequence.data.readers.numbers import (
     count_rounded,
     parse_numbers,
 )
+from sluice.sequence.data.readers.parsed_times import ParsedTimes
 from sluice.sequence.data.readers.plain_times import PlainTimes
 from sluice.sequence.data.readers.row_blocks import RowBlocks
 from sluice.sequence.data.readers.table import Table, is_text
@@ -34,7 +35,6 @@ from sluice.sequence.data.readers.table_reading import (
 )
 from sluice.sequence.data.readers.table_times import find_roles, get_time_options
 from sluice.sequence.data.readers.time_parts import combine_times
-from sluice.sequence.data.readers.times import ParsedTimes
 from sluice.sequence.data.report import SkippedItem, pluralize
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError

@@ -10,6 +10,7 @@ import numpy as np
 
 from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.distinct import find_distinct
+from sluice.sequence.data.readers.parsed_times import ParsedTimes
 from sluice.sequence.data.readers.time_parts import (
     CLOCK_NAMES,
     TimeOptions,
@@ -18,8 +19,9 @@ from sluice.sequence.data.readers.time_parts import (
     join_cells,
     normalise_name,
 )
+from sluice.sequence.data.readers.time_refusals import suggest_no_time
 from sluice.sequence.data.readers.time_suggestions import suggest_patterns
-from sluice.sequence.data.readers.times import ParsedTimes, parse_times, suggest_no_time
+from sluice.sequence.data.readers.times import parse_times
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
