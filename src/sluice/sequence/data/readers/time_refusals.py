@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluice.option_names import name_option, name_setting
-from sluice.sequence.data.readers.time_suggestions import is_time_of_day, suggest_patterns
+from sluice.sequence.data.readers.time_suggestions import is_month, is_time_of_day, suggest_patterns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,6 +49,13 @@ def describe_refusal(name: str, wrong: pa.Array, cells: pa.Array, time_format: s
         return (
             f"column {name!r} holds times of day without a date ({first!r}), which give no order; "
             f"name all columns of the time, such as {name_setting('time', f'date,{name}')}, or "
+            f"{suggest_no_time()}."
+        )
+    if all(is_month(cell) for cell in compute.unique(known[:1000]).to_pylist()):
+        both, form = name_setting("time", f"year,{name}"), name_setting("time_format", "%Y %B")
+        return (
+            f"column {name!r} holds months without a year ({first!r}), which give no order beyond "
+            f"one; a column of years beside it makes dates of them, as {both} and {form}; "
             f"{suggest_no_time()}."
         )
     return (
