@@ -181,7 +181,7 @@ class TrainOptions:
     dropout: Annotated[
         float | None,
         typer.Option(
-            help="Dropout probability; default 0.2 (0.1 for chorales, 0 for piano rolls).",
+            help="Dropout probability; default 0.2 (0.1 for chorales, 0.5 for piano rolls).",
             rich_help_panel=_MODEL,
         ),
     ] = None

@@ -58,13 +58,16 @@ def find_places(series: Series, names: Sequence[str]) -> tuple[int, ...]:
 
 
 def choose_window(period: int | None) -> int:
-    """Steps of a window: so many that a linear part can read more than a season.
+    """Steps of a window: so many that a linear part can read two seasons, or one.
 
-    >>> choose_window(None), choose_window(24), choose_window(168)
-    (100, 100, 280)
+    >>> choose_window(None), choose_window(24), choose_window(168), choose_window(500)
+    (100, 100, 448, 834)
     """
-    season = -(-5 * (period or 0) // 3)
-    return season if _WINDOW < season <= _LONGEST_WINDOW else _WINDOW
+    for thirds in (8, 5):
+        seasons = -(-thirds * (period or 0) // 3)
+        if _WINDOW < seasons <= _LONGEST_WINDOW:
+            return seasons
+    return _WINDOW
 
 
 @dataclass(frozen=True)

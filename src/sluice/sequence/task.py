@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
+import numpy as np
 import torch
 
 from sluice.option_names import name_setting
@@ -59,7 +60,7 @@ from sluice.sequence.pair_architectures import PairArchitecture, build_pair_mode
 _SEQ_LEN = 100
 
 
-_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.0}
+_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.5}
 """The sizes of a model of piano rolls, of which there are mostly some hundred pieces."""
 
 D = TypeVar("D", Tokens, Series, LabelledTexts)
@@ -151,7 +152,7 @@ def make_task(
         data: from `load_data`.
         batch_size: sequences, streams or windows in a batch; default 32, of piano rolls 8.
         seq_len: steps of a stream's batch, or of a window; default 100, for forecasts with a long
-            period more than a season.
+            period two seasons and more.
         horizon: steps to forecast.
         period: the length of a season in steps, for the naive forecast.
         validation: the fraction for validation, if the data come without a split.
@@ -168,7 +169,7 @@ def make_task(
         architecture: of a model of pairs: a `Seq2Seq`, `ConvSeq2Seq` or `TransformerSeq2Seq`.
         model_options: of its configuration: cell, hidden_size, num_layers (1 for a `Seq2Seq`, by
             default), dropout and so on. With a joint vocabulary the embeddings are one matrix, and
-            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0
+            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0.5
             by default.
 
     Raises:
@@ -274,8 +275,10 @@ def _make_pair_task(
 
 def _make_chord_task(split: Split[Series], cuts: BatchPlan, options: ModelOptions) -> Task:
     features = split.train.features
+    model = ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options}))
+    model.fit_frequencies(torch.from_numpy(np.concatenate(list(split.train.values))))
     checkpoint = Checkpoint(
-        ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options})),
+        model,
         columns=features,
         preprocessing=_describe_loading(split.train),
     )
