@@ -74,7 +74,9 @@ def test_pages(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     said = run("export", "tunes", "--to", "html", "--int8")
     assert said.exit_code == 0 and "Tunes by a network" in Path("tunes.html").read_text()
     assert Path("tunes.html").stat().st_size < 7_000_000
-    assert "--check does not apply" in sentence(run("export", model, "--to", "html", "--check", "a"))
+    assert "--check does not apply" in sentence(
+        run("export", model, "--to", "html", "--check", "a")
+    )
 
 
 def test_what_is_refused(model: Path, tmp_path: Path) -> None:
