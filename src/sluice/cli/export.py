@@ -11,9 +11,10 @@ from sluice.cli.errors import fail, report_errors
 from sluice.cli.options import CheckpointArgument, Threads
 
 if TYPE_CHECKING:
-    from sluice.sequence import Checkpoint
+    from sluice.export import ExportedFile
+    from sluice.sequence import Checkpoint, LanguageModel
 
-Target = Literal["onnx", "c", "js"]
+Target = Literal["onnx", "c", "js", "html"]
 _TOKENS = 5_000
 """How many tokens of the data are compared."""
 
@@ -50,9 +51,10 @@ def export(
     """Write a language model as a file that another engine runs, and compare the two.
 
     The file is run before it is written; one that differs is refused. C and JavaScript are always a
-    single step.
+    single step. HTML is a page on which the model writes, or composes tunes. CHECKPOINT may be
+    the word tunes, for the bundled model.
     """
-    unused = {"--stream": stream and to != "onnx", "--check": check and to == "c"}
+    unused = {"--stream": stream and to != "onnx", "--check": check and to in ("c", "html")}
     for option in (name for name, is_unused in unused.items() if is_unused):
         fail(f"{option} does not apply to --to {to}; leave it out")
     with report_errors(ValueError, ImportError):
@@ -65,13 +67,14 @@ def export(
         if to == "js" and check and find_node() is None:
             fail("--check needs node to run the module, which is not installed; leave it out")
         torch.set_num_threads(threads or 1)
+        named, checkpoint = checkpoint, _find_file(checkpoint)
         found = Checkpoint.load(checkpoint)
         if not isinstance(found.model, LanguageModel):
             fail(
                 f"{checkpoint} is a {type(found.model).__name__}, and this command writes language "
                 "models; in Python sluice.export.onnx(model, path, inputs=...) writes any module"
             )
-        path = out or checkpoint.with_suffix(f".{to}")
+        path = out or named.with_suffix(f".{to}")
         if path.exists() and path.samefile(checkpoint):
             fail(f"--out must not be the model itself, got {out}")
         if to == "c":
@@ -79,6 +82,8 @@ def export(
         elif to == "js":
             vocabulary = found.vocabulary
             made = sluice.export.js(found.model, path, vocabulary=vocabulary, int8=int8)
+        elif to == "html":
+            made = _write_page(found, found.model, path, int8)
         else:
             made = sluice.export.onnx(found.model, path, stream=stream, int8=int8)
         typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
@@ -88,10 +93,31 @@ def export(
             typer.echo(f"Run here, it differs from the model by at most {made.difference:.1e}.")
         for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
             listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
-            typer.echo(f"{label}: {listed}")
+            if listed:
+                typer.echo(f"{label}: {listed}")
         typer.echo(f"Run it: {made.usage}")
         if check is not None:
             _compare_losses(found, made.path, check)
+
+
+def _find_file(checkpoint: Path) -> Path:
+    """The model file; the bundled one of tunes for its name."""
+    if checkpoint != Path("tunes") or checkpoint.exists():
+        return checkpoint
+    from sluice.tunes.composition.inputs import find_checkpoint
+
+    return find_checkpoint()
+
+
+def _write_page(
+    checkpoint: Checkpoint, model: LanguageModel, path: Path, int8: bool
+) -> ExportedFile:
+    import sluice.export
+    from sluice.tunes.web_page.page import composes_tunes, write_tunes_page
+
+    if composes_tunes(checkpoint.vocabulary):
+        return write_tunes_page(checkpoint, path, int8=int8)
+    return sluice.export.html(model, path, vocabulary=checkpoint.vocabulary, int8=int8)
 
 
 def _compare_losses(checkpoint: Checkpoint, path: Path, data: str) -> None:

@@ -148,6 +148,7 @@ class TrainOptions:
     drop_units: table_flags.DropUnits = None
     sheet: table_flags.Sheet = None
     time_format: table_flags.TimeFormat = None
+    time_zone: table_flags.TimeZone = None
     no_time: table_flags.NoTime = None
     regular: table_flags.Regular = None
     vocabulary_size: pair_flags.VocabularySize = None
