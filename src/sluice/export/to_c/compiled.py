@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sluice.export.comparison import find_tolerance, measure_difference
 from sluice.export.errors import ExportError
 from sluice.export.layer_graph import round_rows
 from sluice.export.to_c.program import FLAGS, CProgram
-from sluice.export.to_onnx.engine import find_tolerance, measure_difference
 from sluice.nn.stack import RecurrentStack
 from sluice.run.dispatch import REFERENCE
 from sluice.sequence.models import LanguageModel

@@ -11,14 +11,10 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from sluice._version import __version__
+from sluice.export.comparison import find_tolerance, measure_difference
 from sluice.export.errors import ExportError
 from sluice.export.layer_graph import round_rows
-from sluice.export.to_onnx.engine import (
-    find_tolerance,
-    measure_difference,
-    open_session,
-    run_session,
-)
+from sluice.export.to_onnx.engine import open_session, run_session
 from sluice.export.to_onnx.model_int8 import round_model
 from sluice.export.to_onnx.model_layers import replace_layers
 from sluice.export.to_onnx.model_program import ModelInput, export_program
