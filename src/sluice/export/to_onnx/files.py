@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sluice.export.errors import ExportError
 from sluice.export.exported import ExportedFile
 from sluice.export.layer_graph import as_layer
+from sluice.export.model_inputs import describe_inputs, describe_language_model
 from sluice.files import StrPath, write_atomically
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.models import LanguageModel
@@ -105,11 +106,12 @@ def _export_model(
     int8: bool,
     check: bool,
 ) -> ExportedFile:
+    # The library onnx is an extra.
     from sluice.export.to_onnx import model_file
 
     outputs: list[str] | None = None
     if isinstance(model, LanguageModel) and examples is None:
-        model, inputs, outputs = model_file.describe_language_model(model, stream)
+        model, inputs, outputs = describe_language_model(model, stream)
     elif examples is None:
         raise ExportError(
             f"inputs: a {type(model).__name__} needs an example of each argument of its call, as "
@@ -118,7 +120,7 @@ def _export_model(
     elif stream:
         raise ExportError("stream: of a layer or a language model; leave it out")
     else:
-        inputs = model_file.describe_inputs(examples)
+        inputs = describe_inputs(examples)
     made = model_file.build_model(model, inputs, outputs, stream=stream, int8=int8)
     content = made.SerializeToString()
     difference = model_file.check_model(model, inputs, content, int8=int8) if check else None

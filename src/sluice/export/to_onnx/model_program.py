@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,26 +14,13 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from sluice.export.errors import ExportError
+from sluice.export.model_inputs import ModelInput
 from sluice.export.to_onnx.builder import OPSET
 from sluice.extras import MissingExtraError
 from sluice.nn.conversion import convert
 
 DOMAIN, NODE = "sluice", "Run"
 """The node that stands for one layer in one direction, until `model_layers` replaces it."""
-
-
-@dataclass(frozen=True)
-class ModelInput:
-    """An input of a model: an example, and the names of the dimensions that may have any size."""
-
-    name: str
-    example: Tensor
-    free: dict[int, str]
-
-    @property
-    def shape(self) -> tuple[int | str, ...]:
-        """Numbers, and names of free dimensions."""
-        return tuple(self.free.get(n, size) for n, size in enumerate(self.example.shape))
 
 
 class _Call(nn.Module):
