@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from sluice.export.errors import ExportError
-from sluice.sequence.models import LanguageModel
+from sluice.sequence.models import (
+    Classifier,
+    Forecaster,
+    ForecasterConfig,
+    LabelsConfig,
+    LanguageModel,
+    PairModel,
+    SequenceModel,
+    Tagger,
+)
+
+MARKS = ("lengths", "resets")
+"""What a call may be given beside its input and its states."""
 
 SIZES = ({"time": 7, "batch": 3}, {"time": 1, "batch": 1}, {"time": 12, "batch": 2})
 """The free dimensions of the calls that are compared."""
@@ -29,46 +42,122 @@ class ModelInput:
         return tuple(self.free.get(n, size) for n, size in enumerate(self.example.shape))
 
 
-class StatefulModel(nn.Module):
-    """A language model whose states are inputs and outputs of their own.
+class ModelCall(nn.Module):
+    """A model of `sluice.sequence` whose states, lengths and resets are arguments in a row.
 
-    It takes ids ``(time, batch)``, or ``(batch,)`` of a single step, and gives logits.
+    Args:
+        model: The model.
+        names: What the arguments are: the input first, then states, ``lengths``, ``resets``.
+        stream: Whether a call is of one step, without a dimension of time.
     """
 
-    def __init__(self, model: LanguageModel, stream: bool) -> None:
+    def __init__(self, model: SequenceModel, names: Sequence[str], stream: bool) -> None:
         super().__init__()
-        self.model, self.stream = model, stream
+        self.model, self.names, self.stream = model, tuple(names), stream
 
-    def forward(self, tokens: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """The logits and the states after the last step."""
-        ids = tokens.unsqueeze(0) if self.stream else tokens
-        logits, last = self.model(ids, states[0] if len(states) == 1 else states)
-        found = (last,) if isinstance(last, Tensor) else last
-        return (logits.squeeze(0) if self.stream else logits, *found)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The output and the states after the last step."""
+        given = dict(zip(self.names, inputs, strict=True))
+        x = given.pop(self.names[0])
+        marks = {name: given.pop(name) for name in MARKS if name in given}
+        if self.stream:
+            x, marks = x.unsqueeze(0), {name: one.unsqueeze(0) for name, one in marks.items()}
+        states = tuple(given.values())
+        state = states if len(states) > 1 else (states[0] if states else None)
+        own = cast(Any, self.model)
+        has_quantiles = isinstance(own, Forecaster) and own.config.quantiles
+        y, last = (own.predict_quantiles if has_quantiles else own)(x, state, **marks)
+        if self.stream and not isinstance(own, Classifier):
+            y = y.squeeze(0)
+        if not states:
+            return (y,)
+        return (y, last) if isinstance(last, Tensor) else (y, *last)
 
 
-def describe_language_model(
-    model: LanguageModel, stream: bool
-) -> tuple[StatefulModel, list[ModelInput], list[str]]:
-    """The model with its states, its inputs, and the names of its outputs."""
-    graph, sizes = model.layers.cell.graph, model.layers.sizes
-    tokens = torch.randint(model.config.vocabulary_size, (7, 3))
-    free = {0: "time", 1: "batch"}
-    inputs = [
-        ModelInput("tokens", tokens[0] if stream else tokens, {0: "batch"} if stream else free)
-    ]
-    outputs = ["logits"]
-    for state in graph.states:
-        widths = [one.of(state.width) for one in sizes]
+def describe_model(
+    model: SequenceModel, *, stream: bool, lengths: bool, resets: bool
+) -> tuple[ModelCall, list[ModelInput], list[str]]:
+    """The model's call, its inputs, and the names of its outputs.
+
+    Raises `ExportError` for a model that is not one call, and for a step of one that reads from the
+    end.
+    """
+    if type(model) not in _OUTPUTS:
+        raise ExportError(f"a {type(model).__name__} {_explain_no_call(model)}")
+    if stream and (lengths or isinstance(model, Forecaster) or model.layers.bidirectional):
+        raise ExportError(f"stream: {_explain_no_step(model, lengths)}; leave stream out")
+    inputs = [_describe_input(model, stream)]
+    outputs = [_OUTPUTS[type(model)]]
+    if isinstance(model, Forecaster) and model.config.quantiles:
+        outputs = ["quantiles"]
+    if not model.layers.bidirectional and not isinstance(model, Forecaster):
+        for name, zeros in _list_states(model):
+            inputs.append(ModelInput(f"{name}_0", zeros, {1: "batch"}))
+            outputs.append(f"{name}_n")
+    if lengths:
+        inputs.append(ModelInput("lengths", torch.tensor([7, 1, 4]), {0: "batch"}))
+    if resets:
+        marks = torch.zeros(*(3,) if stream else (7, 3), dtype=torch.bool)
+        inputs.append(ModelInput("resets", marks, _free(stream)))
+    return (
+        ModelCall(model, [one.name.removesuffix("_0") for one in inputs], stream),
+        inputs,
+        outputs,
+    )
+
+
+def _free(stream: bool) -> dict[int, str]:
+    return {0: "batch"} if stream else {0: "time", 1: "batch"}
+
+
+def _describe_input(model: SequenceModel, stream: bool) -> ModelInput:
+    if isinstance(model.embedding, nn.Embedding):
+        name, example = "tokens", torch.randint(model.embedding.num_embeddings, (7, 3))
+    else:
+        config = cast("ForecasterConfig | LabelsConfig", model.config)
+        width = config.features
+        if isinstance(config, ForecasterConfig):
+            width += config.horizon * len(config.known)
+        name, example = "input", torch.randn(7, 3, width)
+    return ModelInput(name, example[0] if stream else example, _free(stream))
+
+
+def _list_states(model: SequenceModel) -> Iterator[tuple[str, Tensor]]:
+    for state in model.layers.cell.graph.states:
+        widths = [one.of(state.width) for one in model.layers.sizes]
         if len(set(widths)) > 1:
             raise ExportError(
                 f"the state {state.name} has another width in each layer ({widths}), which a "
                 "model cannot be given as one tensor; export the layers alone"
             )
-        zeros = torch.zeros(len(widths), 3, widths[0])
-        inputs.append(ModelInput(f"{state.name}_0", zeros, {1: "batch"}))
-        outputs.append(f"{state.name}_n")
-    return StatefulModel(model, stream), inputs, outputs
+        yield state.name, torch.zeros(len(widths), 3, widths[0])
+
+
+def _explain_no_call(model: SequenceModel) -> str:
+    """Why a model is no single call: what follows its name."""
+    if isinstance(model, PairModel):
+        return (
+            "reads a source once and then chooses each token before the next, a search that no "
+            "file of one call holds; translate with sluice generate"
+        )
+    return "draws each note of a step before the next; compose with sluice compose"
+
+
+def _explain_no_step(model: SequenceModel, lengths: bool) -> str:
+    if lengths:
+        return "a single step has no lengths"
+    if isinstance(model, Forecaster):
+        return "a forecaster reads what came before, to fill in missing values"
+    return "a model that reads from the end needs the whole sequence"
+
+
+_OUTPUTS: dict[type[SequenceModel], str] = {
+    LanguageModel: "logits",
+    Tagger: "logits",
+    Classifier: "logits",
+    Forecaster: "forecasts",
+}
+"""The models that are one call, and what they give."""
 
 
 def describe_inputs(examples: Sequence[Tensor]) -> list[ModelInput]:
@@ -96,5 +185,10 @@ def draw_input(one: ModelInput, sizes: Mapping[str, int]) -> Tensor:
     known = one.example.flatten()
     if not len(known):
         return one.example.new_zeros(shape)
+    if one.name == "lengths":
+        steps = sizes["time"]
+        return torch.arange(steps, steps - shape[0], -1).clamp_min(1)
+    if one.example.dtype == torch.bool:
+        return torch.rand(shape) < 0.3
     drawn = known[torch.randint(len(known), shape)]
     return drawn + 0.1 * torch.randn(shape) if drawn.is_floating_point() else drawn

@@ -18,6 +18,7 @@ from sluice.export.model_inputs import ModelInput
 from sluice.export.to_onnx.builder import OPSET
 from sluice.extras import MissingExtraError
 from sluice.nn.conversion import convert
+from sluice.run.onnx_translation import translate_operator
 
 DOMAIN, NODE = "sluice", "Run"
 """The node that stands for one layer in one direction, until `model_layers` replaces it."""
@@ -48,7 +49,7 @@ def export_program(
     names = sorted({name for one in inputs for name in one.free.values()})
     dimensions = {name: torch.export.Dim(name, min=1) for name in names}
     shapes = tuple({n: dimensions[name] for n, name in one.free.items()} for one in inputs)
-    with _silence(), torch.no_grad():
+    with _silence(), torch.no_grad(), translate_operator():
         own = _Call(convert(deepcopy(model)).cpu().eval())
         try:
             program = torch.onnx.export(
