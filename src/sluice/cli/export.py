@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,9 +11,25 @@ from sluice.cli.errors import fail, report_errors
 from sluice.cli.options import CheckpointArgument, Threads
 
 if TYPE_CHECKING:
+    from sluice.export import ExportedFile
     from sluice.sequence import Checkpoint
 
-Target = Literal["onnx", "c"]
+Target = Literal["onnx", "c", "keras", "torch", "rtneural"]
+_SUFFIXES: dict[Target, str] = {
+    "onnx": ".onnx",
+    "c": ".c",
+    "keras": ".keras",
+    "torch": ".pt2",
+    "rtneural": ".rtneural.json",
+}
+_OPTIONS: dict[Target, tuple[str, ...]] = {
+    "onnx": ("stream", "int8", "check"),
+    "c": ("int8",),
+    "keras": ("stream",),
+    "torch": (),
+    "rtneural": (),
+}
+"""Which of the options apply to a target."""
 _TOKENS = 5_000
 """How many tokens of the data are compared."""
 
@@ -47,12 +63,14 @@ def export(
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Write a language model as a file that another engine runs, and compare the two.
+    """Write a trained model as a file that another engine runs, and compare the two.
 
     The file is run before it is written; one that differs is refused. C is always a single step.
     """
-    if to == "c" and (stream or check):
-        fail(f"{'--stream' if stream else '--check'} does not apply to --to c; leave it out")
+    given = {"stream": stream, "int8": int8, "check": check}
+    for name, value in given.items():
+        if value and name not in _OPTIONS[to]:
+            fail(f"--{name} does not apply to --to {to}; leave it out")
     with report_errors(ValueError, ImportError):
         import torch
 
@@ -61,26 +79,30 @@ def export(
 
         torch.set_num_threads(threads or 1)
         found = Checkpoint.load(checkpoint)
-        if not isinstance(found.model, LanguageModel):
-            fail(
-                f"{checkpoint} is a {type(found.model).__name__}, and this command writes language "
-                "models; in Python sluice.export.onnx(model, path, inputs=...) writes any module"
-            )
-        path = out or checkpoint.with_suffix(f".{to}")
+        path = out or checkpoint.with_suffix(_SUFFIXES[to])
         if path.exists() and path.samefile(checkpoint):
             fail(f"--out must not be the model itself, got {out}")
-        if to == "c":
-            made = sluice.export.c(found.model, path, int8=int8)
-        else:
-            made = sluice.export.onnx(found.model, path, stream=stream, int8=int8)
-        typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
-        typer.echo(f"Run here, it differs from the model by at most {made.difference:.1e}.")
-        for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
-            listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
-            typer.echo(f"{label}: {listed}")
-        typer.echo(f"Run it: {made.usage}")
+        if check is not None and not isinstance(found.model, LanguageModel):
+            fail(
+                f"--check compares losses of language models, and {checkpoint} is a "
+                f"{type(found.model).__name__}; leave it out"
+            )
+        write: Any = getattr(sluice.export, to)
+        made: ExportedFile = write(
+            found.model, path, **{name: given[name] for name in _OPTIONS[to] if name != "check"}
+        )
+        _report(made, "Read again" if to == "rtneural" else "Run")
         if check is not None:
             _compare_losses(found, made.path, check)
+
+
+def _report(made: ExportedFile, how: str) -> None:
+    typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
+    typer.echo(f"{how} here, it differs from the model by at most {made.difference:.1e}.")
+    for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
+        listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
+        typer.echo(f"{label}: {listed}")
+    typer.echo(f"Run it: {made.usage}")
 
 
 def _compare_losses(checkpoint: Checkpoint, path: Path, data: str) -> None:

@@ -63,7 +63,8 @@ class TorchChain(nn.Module):
 
 
 def _make_linear(own: LinearMap) -> nn.Linear:
-    made = nn.Linear(*reversed(own.weight.shape), bias=own.bias is not None, dtype=own.weight.dtype)
+    rows, columns = own.weight.shape
+    made = nn.Linear(columns, rows, bias=own.bias is not None, dtype=own.weight.dtype)
     with torch.no_grad():
         made.weight.copy_(own.weight)
         if own.bias is not None:
