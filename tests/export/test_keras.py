@@ -16,8 +16,12 @@ from sluice.export.to_keras.model import load_keras
 from sluice.nn import Recurrent
 from sluice.sequence.models import Classifier, LabelsConfig, LanguageModel, LanguageModelConfig
 
-pytest.importorskip("keras")
-keras = load_keras()
+try:
+    keras = load_keras()
+except ImportError:
+    pytest.skip("needs keras", allow_module_level=True)
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def run_file(path: Path, *calls: Tensor) -> Tensor:

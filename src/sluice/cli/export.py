@@ -19,7 +19,7 @@ _SUFFIXES: dict[Target, str] = {
     "onnx": ".onnx",
     "c": ".c",
     "keras": ".keras",
-    "torch": ".pt2",
+    "torch": ".py",
     "rtneural": ".rtneural.json",
 }
 _OPTIONS: dict[Target, tuple[str, ...]] = {

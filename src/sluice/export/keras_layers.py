@@ -87,14 +87,15 @@ def describe_layer(layer: LayerGraph, reader: KerasReader) -> KerasLayer:
     if any(bias is not None for bias in (*inner, *outer)):
         rows = torch.stack([_join(inner, kernel), _join(outer, kernel)])
         weights.append(rows if native.resets_after else rows.sum(0))
-    first, candidate, *shown = [_name(one, target) for one in native.activations]
-    if shown and shown[0] != candidate:
+    names = [_name(one, target) for one in native.activations]
+    gated, candidate = names[0], names[-1]
+    if native.op == "LSTM" and candidate != names[1]:
         raise ExportError(
             f"{target} has one activation function for an LSTM's candidate and its cell state, "
-            f"where this one has {candidate} and {shown[0]}"
+            f"where this one has {names[1]} and {candidate}"
         )
     units = layer.sizes.of(HIDDEN)
-    return KerasLayer(_KINDS[native.op], units, weights, candidate, first, native.resets_after)
+    return KerasLayer(_KINDS[native.op], units, weights, candidate, gated, native.resets_after)
 
 
 def _join(biases: tuple[Tensor | None, ...], like: tuple[Tensor, ...]) -> Tensor:

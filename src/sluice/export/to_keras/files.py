@@ -14,7 +14,7 @@ from sluice.export.errors import ExportError
 from sluice.export.exported import ExportedFile
 from sluice.export.layer_graph import as_layer
 from sluice.export.parts import ModelParts, split_model
-from sluice.export.to_keras.model import KerasModelBuilder, call_model, load_keras
+from sluice.export.to_keras.model import KerasModelBuilder, call_model, load_keras, save_model
 from sluice.files import StrPath, write_atomically
 
 SHAPES = ((7, 3), (1, 1), (12, 2))
@@ -70,7 +70,7 @@ def keras(
     model = builder.build()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.keras"
-        model.save(file)
+        save_model(model, file)
         content = file.read_bytes()
         module = as_layer(layer_or_model) or layer_or_model
         difference = _check(module, parts, file, builder.dtype, stream) if check else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -130,7 +132,16 @@ class KerasModelBuilder:
         return self._add(layer, [weight for side in sides for weight in side.weights], x)
 
 
+def save_model(model: Any, path: Path) -> None:
+    """Write a model of Keras, without what it says of NumPy's newer ways."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model.save(path)
+
+
 def call_model(keras: Any, model: Any, x: Tensor) -> Tensor:
     """What a model of Keras gives for ``x``, in whatever library it runs."""
-    found = keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(x.numpy())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(x.numpy())))
     return torch.from_numpy(found)

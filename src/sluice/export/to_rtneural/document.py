@@ -38,7 +38,7 @@ def make_document(parts: ModelParts) -> dict[str, Any]:
     }
     for name, holds in lacks.items():
         if holds:
-            raise ExportError(f"RTNeural has no {name}")
+            raise ExportError(f"RTNeural has no form for {name}")
     found = [_write_layer(graph) for graph in split_layer(layers)]
     if parts.readout is not None:
         found.append(_write_dense(parts.readout, parts.activation))

@@ -1,1 +1,1 @@
-"""Programs of torch alone."""
+"""Python modules of torch alone."""
