@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import onnxruntime
 import pytest
@@ -106,30 +105,13 @@ def test_a_step_with_resets(tmp_path: Path) -> None:
         torch.testing.assert_close(logits, expected[t], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param({}, marks=pytest.mark.exhaustive),
-        {"quantiles": (0.1, 0.5, 0.9), "linear_lags": 3},
-    ],
-)
-def test_a_forecaster_with_missing_values(options: dict[str, Any], tmp_path: Path) -> None:
-    config = ForecasterConfig(features=2, targets=(0,), horizon=2, hidden_size=4, **options)
-    model = Forecaster(config).eval()
-    made = sluice.export.onnx(model, tmp_path / "a.onnx")
-    name = "quantiles" if options else "forecasts"
-    assert list(made.outputs) == [name]
-    x = torch.randn(9, 3, 2)
-    x[2:4, 1, 0] = torch.nan
-    with torch.no_grad():
-        expected = (model.predict_quantiles if options else model)(x)[0]
-    torch.testing.assert_close(run_file(made.path, input=x)[0], expected, rtol=1e-4, atol=1e-5)
-
-
 def test_models_that_are_not_one_call(tmp_path: Path) -> None:
     pairs = Seq2Seq(Seq2SeqConfig(9, 9, hidden_size=4, embedding_size=4))
     with pytest.raises(ExportError, match="a Seq2Seq reads a source once and then chooses"):
         sluice.export.onnx(pairs, tmp_path / "a.onnx")
+    forecaster = Forecaster(ForecasterConfig(features=2, targets=(0,), horizon=2, hidden_size=4))
+    with pytest.raises(ExportError, match="a Forecaster fills in missing values by a running max"):
+        sluice.export.onnx(forecaster, tmp_path / "a.onnx")
     tagger = Tagger(LabelsConfig(classes=3, features=2, hidden_size=4))
     with pytest.raises(ExportError, match="stream: a model that reads from the end needs"):
         sluice.export.onnx(tagger, tmp_path / "a.onnx", stream=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,6 @@ from sluice.export.errors import ExportError
 from sluice.sequence.models import (
     Classifier,
     Forecaster,
-    ForecasterConfig,
     LabelsConfig,
     LanguageModel,
     PairModel,
@@ -64,10 +63,8 @@ class ModelCall(nn.Module):
             x, marks = x.unsqueeze(0), {name: one.unsqueeze(0) for name, one in marks.items()}
         states = tuple(given.values())
         state = states if len(states) > 1 else (states[0] if states else None)
-        own = cast(Any, self.model)
-        has_quantiles = isinstance(own, Forecaster) and own.config.quantiles
-        y, last = (own.predict_quantiles if has_quantiles else own)(x, state, **marks)
-        if self.stream and not isinstance(own, Classifier):
+        y, last = self.model(x, state, **marks)
+        if self.stream and not isinstance(self.model, Classifier):
             y = y.squeeze(0)
         if not states:
             return (y,)
@@ -82,15 +79,16 @@ def describe_model(
     Raises `ExportError` for a model that is not one call, and for a step of one that reads from the
     end.
     """
-    if type(model) not in _OUTPUTS:
+    if type(model) not in (LanguageModel, Tagger, Classifier):
         raise ExportError(f"a {type(model).__name__} {_explain_no_call(model)}")
-    if stream and (lengths or isinstance(model, Forecaster) or model.layers.bidirectional):
-        raise ExportError(f"stream: {_explain_no_step(model, lengths)}; leave stream out")
-    inputs = [_describe_input(model, stream)]
-    outputs = [_OUTPUTS[type(model)]]
-    if isinstance(model, Forecaster) and model.config.quantiles:
-        outputs = ["quantiles"]
-    if not model.layers.bidirectional and not isinstance(model, Forecaster):
+    if stream and lengths:
+        raise ExportError("lengths: a single step has none; leave lengths or stream out")
+    if stream and model.layers.bidirectional:
+        raise ExportError(
+            "stream: a model that reads from the end needs the whole sequence; leave stream out"
+        )
+    inputs, outputs = [_describe_input(model, stream)], ["logits"]
+    if not model.layers.bidirectional:
         for name, zeros in _list_states(model):
             inputs.append(ModelInput(f"{name}_0", zeros, {1: "batch"}))
             outputs.append(f"{name}_n")
@@ -114,11 +112,8 @@ def _describe_input(model: SequenceModel, stream: bool) -> ModelInput:
     if isinstance(model.embedding, nn.Embedding):
         name, example = "tokens", torch.randint(model.embedding.num_embeddings, (7, 3))
     else:
-        config = cast("ForecasterConfig | LabelsConfig", model.config)
-        width = config.features
-        if isinstance(config, ForecasterConfig):
-            width += config.horizon * len(config.known)
-        name, example = "input", torch.randn(7, 3, width)
+        config = cast(LabelsConfig, model.config)
+        name, example = "input", torch.randn(7, 3, config.features)
     return ModelInput(name, example[0] if stream else example, _free(stream))
 
 
@@ -140,24 +135,12 @@ def _explain_no_call(model: SequenceModel) -> str:
             "reads a source once and then chooses each token before the next, a search that no "
             "file of one call holds; translate with sluice generate"
         )
-    return "draws each note of a step before the next; compose with sluice compose"
-
-
-def _explain_no_step(model: SequenceModel, lengths: bool) -> str:
-    if lengths:
-        return "a single step has no lengths"
     if isinstance(model, Forecaster):
-        return "a forecaster reads what came before, to fill in missing values"
-    return "a model that reads from the end needs the whole sequence"
-
-
-_OUTPUTS: dict[type[SequenceModel], str] = {
-    LanguageModel: "logits",
-    Tagger: "logits",
-    Classifier: "logits",
-    Forecaster: "forecasts",
-}
-"""The models that are one call, and what they give."""
+        return (
+            "fills in missing values by a running maximum, which ONNX has not; forecast with "
+            "sluice forecast, or export its layers alone: model.layers"
+        )
+    return "draws each note of a step before the next; compose with sluice compose"
 
 
 def describe_inputs(examples: Sequence[Tensor]) -> list[ModelInput]:

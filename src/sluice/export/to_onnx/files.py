@@ -41,8 +41,8 @@ def onnx(
 
     Args:
         layer_or_model: A layer of `sluice.nn` or `torch.nn`, float32 or float64, a
-            `sluice.sequence.LanguageModel`, `Tagger`, `Classifier` or `Forecaster`, or any module
-            whose call takes tensors.
+            `sluice.sequence.LanguageModel`, a `Tagger` or `Classifier`, or any module whose call
+            takes tensors.
         path: The file to write; missing folders are created.
         inputs: For any other module: an example of each argument. All dimensions but the last are
             free (of integers all): time and batch, or the batch alone.
