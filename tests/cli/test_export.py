@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,26 @@ def test_c(model: Path) -> None:
     assert said.exit_code == 0, said.output
     assert "bytes of constants" in said.stdout and model.with_suffix(".h").exists()
     assert "--stream does not apply" in sentence(run("export", model, "--to", "c", "--stream"))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_a_module_and_its_loss(model: Path, tmp_path: Path) -> None:
+    data = tmp_path / "text.txt"
+    data.write_text("abcabccba" * 20)
+    said = run("export", model, "--to", "js", "--check", data)
+    assert said.exit_code == 0, said.output
+    assert "differs from the model by at most" in said.stdout
+    assert 'import { createState, generate, step } from "./model.js"' in said.stdout
+    own, theirs = map(float, re.findall(r"(?:model|file) (\d\.\d+)", said.stdout))
+    assert abs(own - theirs) < 1e-4
+    assert "--stream does not apply" in sentence(run("export", model, "--to", "js", "--stream"))
+
+
+def test_without_node_it_is_said(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(model.parent))
+    said = run("export", model, "--to", "js", "--int8")
+    assert said.exit_code == 0 and "There is no node here, so it was not run." in said.stdout
+    assert "which is not installed" in sentence(run("export", model, "--to", "js", "--check", "a"))
 
 
 def test_torch(model: Path) -> None:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from sluice.export import ExportedFile
     from sluice.sequence import Checkpoint
 
-Target = Literal["onnx", "c", "keras", "torch", "rtneural"]
+Target = Literal["onnx", "c", "js", "keras", "torch", "rtneural"]
 _SUFFIXES: dict[Target, str] = {
     "onnx": ".onnx",
     "c": ".c",
+    "js": ".js",
     "keras": ".keras",
     "torch": ".py",
     "rtneural": ".rtneural.json",
@@ -25,6 +26,7 @@ _SUFFIXES: dict[Target, str] = {
 _OPTIONS: dict[Target, tuple[str, ...]] = {
     "onnx": ("stream", "int8", "check"),
     "c": ("int8",),
+    "js": ("int8", "check"),
     "keras": ("stream",),
     "torch": (),
     "rtneural": (),
@@ -65,7 +67,8 @@ def export(
 ) -> None:
     """Write a trained model as a file that another engine runs, and compare the two.
 
-    The file is run before it is written; one that differs is refused. C is always a single step.
+    The file is run before it is written; one that differs is refused. C and JavaScript are
+    always a single step.
     """
     given = {"stream": stream, "int8": int8, "check": check}
     for name, value in given.items():
@@ -75,8 +78,11 @@ def export(
         import torch
 
         import sluice.export
+        from sluice.export.to_js.engine import find_node
         from sluice.sequence import Checkpoint, LanguageModel
 
+        if to == "js" and check and find_node() is None:
+            fail("--check needs node to run the module, which is not installed; leave it out")
         torch.set_num_threads(threads or 1)
         found = Checkpoint.load(checkpoint)
         path = out or checkpoint.with_suffix(_SUFFIXES[to])
@@ -87,18 +93,22 @@ def export(
                 f"--check compares losses of language models, and {checkpoint} is a "
                 f"{type(found.model).__name__}; leave it out"
             )
+        options: dict[str, Any] = {n: given[n] for n in _OPTIONS[to] if n != "check"}
+        if to == "js":
+            options["vocabulary"] = found.vocabulary
         write: Any = getattr(sluice.export, to)
-        made: ExportedFile = write(
-            found.model, path, **{name: given[name] for name in _OPTIONS[to] if name != "check"}
-        )
-        _report(made, "Read again" if to == "rtneural" else "Run")
+        _report(made := write(found.model, path, **options), to)
         if check is not None:
             _compare_losses(found, made.path, check)
 
 
-def _report(made: ExportedFile, how: str) -> None:
+def _report(made: ExportedFile, to: Target) -> None:
     typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
-    typer.echo(f"{how} here, it differs from the model by at most {made.difference:.1e}.")
+    if made.difference is None:
+        typer.echo("There is no node here, so it was not run.")
+    else:
+        how = "Read again" if to == "rtneural" else "Run"
+        typer.echo(f"{how} here, it differs from the model by at most {made.difference:.1e}.")
     for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
         listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
         typer.echo(f"{label}: {listed}")
@@ -106,12 +116,17 @@ def _report(made: ExportedFile, how: str) -> None:
 
 
 def _compare_losses(checkpoint: Checkpoint, path: Path, data: str) -> None:
+    from sluice.export.to_js.evaluation import measure_loss as measure_module_loss
     from sluice.export.to_onnx.evaluation import measure_loss
     from sluice.report.held_out import load_held_out
 
     held_out = load_held_out(checkpoint, data, _TOKENS)
     model = checkpoint.model.eval()
-    own, theirs = held_out.loss(model), measure_loss(path, model, held_out.batches(0))
+    own, batches = held_out.loss(model), held_out.batches(0)
+    if path.suffix == ".onnx":
+        theirs = measure_loss(path, model, batches)
+    else:
+        theirs = measure_module_loss(path.read_text(), batches)
     typer.echo(
         f"On {held_out.steps:,} tokens of {data}: the model {own:.4f}, the file {theirs:.4f} "
         f"{checkpoint.loss_unit}."

@@ -17,6 +17,7 @@ from sluice.sequence.data.targets import NextValues
 from sluice.sequence.errors import DataError
 from sluice.sequence.models import ForecasterConfig
 from sluice.sequence.models.linear_part import choose_lags
+from sluice.sequence.models.quantiles import list_intervals
 
 _WINDOW, _LONGEST_WINDOW = 100, 1_000
 """Steps of a window by default, and the most that a season makes of it."""
@@ -57,13 +58,16 @@ def find_places(series: Series, names: Sequence[str]) -> tuple[int, ...]:
 
 
 def choose_window(period: int | None) -> int:
-    """Steps of a window: so many that a linear part can read more than a season.
+    """Steps of a window: so many that a linear part can read two seasons, or one.
 
-    >>> choose_window(None), choose_window(24), choose_window(168)
-    (100, 100, 280)
+    >>> choose_window(None), choose_window(24), choose_window(168), choose_window(500)
+    (100, 100, 448, 834)
     """
-    season = -(-5 * (period or 0) // 3)
-    return season if _WINDOW < season <= _LONGEST_WINDOW else _WINDOW
+    for thirds in (8, 5):
+        seasons = -(-thirds * (period or 0) // 3)
+        if _WINDOW < seasons <= _LONGEST_WINDOW:
+            return seasons
+    return _WINDOW
 
 
 @dataclass(frozen=True)
@@ -215,12 +219,11 @@ def _find_before(part: Series, whole: Series, config: ForecasterConfig) -> Seque
 def _describe_calibration(steps: int, config: ForecasterConfig) -> str:
     """A word on intervals that so few held-out steps cannot calibrate; empty where they can."""
     apart = steps / config.horizon
-    pairs = zip(config.quantiles, reversed(config.quantiles), strict=True)
-    shares = [high - low for low, high in pairs if low < high]
+    shares = [one.percent / 100 for one in list_intervals(config.quantiles)]
     short = [share for share in shares if share * (1 + 1 / apart) > 1]
     if not short:
         return ""
-    names = ", ".join(f"{100 * share:.4g}" for share in reversed(short))
+    names = ", ".join(f"{100 * share:.4g}" for share in short)
     needed = math.ceil(max(share / (1 - share) for share in short) - 1e-9)
     return (
         f" The validation part has room for only {apart:.3g} forecasts of {config.horizon} steps "
