@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from sluice.export.keras_layers import KerasLayer, KerasReader, describe_layer
 from sluice.export.layer_graph import split_layer
 from sluice.export.parts import LinearMap, ModelParts
 from sluice.extras import MissingExtraError
+from sluice.files import StrPath
 
 KERAS = KerasReader("Keras", "LSTM, GRU and SimpleRNN")
 _ACTIVATIONS = {"identity": "linear"}
@@ -132,7 +132,7 @@ class KerasModelBuilder:
         return self._add(layer, [weight for side in sides for weight in side.weights], x)
 
 
-def save_model(model: Any, path: Path) -> None:
+def save_model(model: Any, path: StrPath) -> None:
     """Write a model of Keras, without what it says of NumPy's newer ways."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
