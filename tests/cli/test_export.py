@@ -65,6 +65,20 @@ def test_without_node_it_is_said(model: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "which is not installed" in sentence(run("export", model, "--to", "js", "--check", "a"))
 
 
+def test_pages(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = run("export", model, "--to", "html")
+    assert said.exit_code == 0 and "Run it: open model.html in a browser" in said.stdout
+    assert "How the text begins" in model.with_suffix(".html").read_text()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))  # no node, which would take seconds
+    said = run("export", "tunes", "--to", "html", "--int8")
+    assert said.exit_code == 0 and "Tunes by a network" in Path("tunes.html").read_text()
+    assert Path("tunes.html").stat().st_size < 7_000_000
+    assert "--check does not apply" in sentence(
+        run("export", model, "--to", "html", "--check", "a")
+    )
+
+
 def test_torch(model: Path) -> None:
     said = run("export", model, "--to", "torch")
     assert said.exit_code == 0, said.output

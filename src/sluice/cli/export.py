@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from sluice.export import ExportedFile
     from sluice.sequence import Checkpoint
 
-Target = Literal["onnx", "c", "js", "keras", "torch", "rtneural"]
+Target = Literal["onnx", "c", "js", "html", "keras", "torch", "rtneural"]
 _SUFFIXES: dict[Target, str] = {
     "onnx": ".onnx",
     "c": ".c",
     "js": ".js",
+    "html": ".html",
     "keras": ".keras",
     "torch": ".py",
     "rtneural": ".rtneural.json",
@@ -27,6 +28,7 @@ _OPTIONS: dict[Target, tuple[str, ...]] = {
     "onnx": ("stream", "int8", "check"),
     "c": ("int8",),
     "js": ("int8", "check"),
+    "html": ("int8",),
     "keras": ("stream",),
     "torch": (),
     "rtneural": (),
@@ -68,7 +70,8 @@ def export(
     """Write a trained model as a file that another engine runs, and compare the two.
 
     The file is run before it is written; one that differs is refused. C and JavaScript are
-    always a single step.
+    always a single step. HTML is a page on which the model writes, or composes tunes. CHECKPOINT
+    may be the word tunes, for the bundled model.
     """
     given = {"stream": stream, "int8": int8, "check": check}
     for name, value in given.items():
@@ -84,8 +87,9 @@ def export(
         if to == "js" and check and find_node() is None:
             fail("--check needs node to run the module, which is not installed; leave it out")
         torch.set_num_threads(threads or 1)
+        named, checkpoint = checkpoint, _find_file(checkpoint)
         found = Checkpoint.load(checkpoint)
-        path = out or checkpoint.with_suffix(_SUFFIXES[to])
+        path = out or named.with_suffix(_SUFFIXES[to])
         if path.exists() and path.samefile(checkpoint):
             fail(f"--out must not be the model itself, got {out}")
         if check is not None and not isinstance(found.model, LanguageModel):
@@ -94,10 +98,11 @@ def export(
                 f"{type(found.model).__name__}; leave it out"
             )
         options: dict[str, Any] = {n: given[n] for n in _OPTIONS[to] if n != "check"}
-        if to == "js":
+        if to in ("js", "html"):
             options["vocabulary"] = found.vocabulary
-        write: Any = getattr(sluice.export, to)
-        _report(made := write(found.model, path, **options), to)
+        write: Any = _write_page if to == "html" else getattr(sluice.export, to)
+        made: ExportedFile = write(found if to == "html" else found.model, path, **options)
+        _report(made, to)
         if check is not None:
             _compare_losses(found, made.path, check)
 
@@ -111,8 +116,30 @@ def _report(made: ExportedFile, to: Target) -> None:
         typer.echo(f"{how} here, it differs from the model by at most {made.difference:.1e}.")
     for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
         listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
-        typer.echo(f"{label}: {listed}")
+        if listed:
+            typer.echo(f"{label}: {listed}")
     typer.echo(f"Run it: {made.usage}")
+
+
+def _find_file(checkpoint: Path) -> Path:
+    """The model file; the bundled one of tunes for its name."""
+    if checkpoint != Path("tunes") or checkpoint.exists():
+        return checkpoint
+    from sluice.tunes.composition.inputs import find_checkpoint
+
+    return find_checkpoint()
+
+
+def _write_page(checkpoint: Checkpoint, path: Path, int8: bool, vocabulary: Any) -> ExportedFile:
+    import sluice.export
+    from sluice.sequence import LanguageModel
+    from sluice.tunes.web_page.page import composes_tunes, write_tunes_page
+
+    if composes_tunes(vocabulary):
+        return write_tunes_page(checkpoint, path, int8=int8)
+    if not isinstance(checkpoint.model, LanguageModel):
+        fail(f"a page is written of language models, not of a {type(checkpoint.model).__name__}")
+    return sluice.export.html(checkpoint.model, path, vocabulary=vocabulary, int8=int8)
 
 
 def _compare_losses(checkpoint: Checkpoint, path: Path, data: str) -> None:
