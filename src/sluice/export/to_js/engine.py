@@ -47,13 +47,17 @@ def find_node() -> str | None:
     return shutil.which("node") or shutil.which("nodejs")
 
 
-def check_module(
-    module: RecurrentStack | LanguageModel, program: JsProgram, node: str, *, int8: bool
-) -> float:
+def check_program(
+    module: RecurrentStack | LanguageModel, program: JsProgram, *, int8: bool
+) -> float | None:
     """The greatest difference between the text in node and ``module`` in float64.
 
-    Raises `ExportError` where it is more than rounding explains, or where node refuses it.
+    None where there is no node. Raises `ExportError` where it is more than rounding explains, or
+    where node refuses it.
     """
+    node = find_node()
+    if node is None:
+        return None
     widths = [] if isinstance(module, LanguageModel) else [program.input_size]
     widths += program.inputs.values()
     with open_module(program.text) as folder:

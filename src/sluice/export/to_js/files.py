@@ -9,7 +9,7 @@ from torch import nn
 from sluice.export.errors import ExportError
 from sluice.export.exported import ExportedFile
 from sluice.export.layer_graph import as_layer
-from sluice.export.to_js.engine import check_module, find_node
+from sluice.export.to_js.engine import check_program
 from sluice.export.to_js.program import write_program
 from sluice.files import StrPath, write_atomically
 from sluice.sequence import Vocabulary
@@ -69,8 +69,7 @@ def js(
     if vocabulary is not None and not isinstance(module, LanguageModel):
         raise ExportError("vocabulary: of a language model alone; leave it out")
     program = write_program(module, path.stem, int8=int8, vocabulary=vocabulary)
-    node = find_node() if check else None
-    difference = None if node is None else check_module(module, program, node, int8=int8)
+    difference = check_program(module, program, int8=int8) if check else None
     content = program.text.encode()
     write_atomically(path, content)
     inputs: dict[str, tuple[int | str, ...]] = {

@@ -88,41 +88,47 @@ const copy = (out, x, count) => m.copyWithin(out, x, x + count);
 """,
     "map": """\
 function map(out, w, b, x, rows, columns) {
-  let r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    let p = w + r * columns, s = 0, t = 0, u = 0, v = 0;
-    for (let c = 0; c < columns; c++, p++) {
+  for (let r = 0; r < rows; r += 4) { // four rows at once; of fewer the last one again
+    const last = rows - 1 - r, p = w + r * columns;
+    const second = p + Math.min(1, last) * columns, third = p + Math.min(2, last) * columns;
+    const fourth = p + Math.min(3, last) * columns;
+    let s = 0, t = 0, u = 0, v = 0;
+    for (let c = 0; c < columns; c++) {
       const z = m[x + c];
-      s += m[p] * z;
-      t += m[p + columns] * z;
-      u += m[p + 2 * columns] * z;
-      v += m[p + 3 * columns] * z;
+      s += m[p + c] * z;
+      t += m[second + c] * z;
+      u += m[third + c] * z;
+      v += m[fourth + c] * z;
     }
     m[out + r] = s;
-    m[out + r + 1] = t;
-    m[out + r + 2] = u;
-    m[out + r + 3] = v;
+    if (last > 0) m[out + r + 1] = t;
+    if (last > 1) m[out + r + 2] = u;
+    if (last > 2) m[out + r + 3] = v;
   }
-  for (; r < rows; r++) {
-    let s = 0;
-    for (let c = 0; c < columns; c++) s += m[w + r * columns + c] * m[x + c];
-    m[out + r] = s;
-  }
-  if (b >= 0) for (r = 0; r < rows; r++) m[out + r] += m[b + r];
+  if (b >= 0) for (let r = 0; r < rows; r++) m[out + r] += m[b + r];
 }
 """,
     "mapInt8": """\
 function mapInt8(out, w, scale, b, x, rows, columns) {
-  for (let r = 0; r < rows; r += 2) {
-    let p = w + r * columns, s = 0, t = 0;
-    const step = r + 1 < rows ? columns : 0;
-    for (let c = 0; c < columns; c++, p++) {
+  for (let r = 0; r < rows; r += 4) { // four rows at once; of fewer the last one again
+    const last = rows - 1 - r, p = w + r * columns;
+    const second = p + Math.min(1, last) * columns, third = p + Math.min(2, last) * columns;
+    const fourth = p + Math.min(3, last) * columns;
+    let s = 0, t = 0, u = 0, v = 0;
+    for (let c = 0; c < columns; c++) {
       const z = m[x + c];
-      s += q[p] * z;
-      t += q[p + step] * z;
+      s += q[p + c] * z;
+      t += q[second + c] * z;
+      u += q[third + c] * z;
+      v += q[fourth + c] * z;
     }
-    m[out + r] = s * m[scale + r] + (b >= 0 ? m[b + r] : 0);
-    if (step) m[out + r + 1] = t * m[scale + r + 1] + (b >= 0 ? m[b + r + 1] : 0);
+    m[out + r] = s;
+    if (last > 0) m[out + r + 1] = t;
+    if (last > 1) m[out + r + 2] = u;
+    if (last > 2) m[out + r + 3] = v;
+  }
+  for (let r = 0; r < rows; r++) {
+    m[out + r] = m[out + r] * m[scale + r] + (b >= 0 ? m[b + r] : 0);
   }
 }
 """,

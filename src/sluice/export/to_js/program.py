@@ -16,6 +16,7 @@ from sluice.export.to_js.operations import FUNCTIONS, list_functions
 from sluice.export.to_js.source import JsSource
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence import Vocabulary
+from sluice.sequence.data.readers.tokenizers import WORD_PATTERN
 from sluice.sequence.generation.text_codec import TextCodec
 from sluice.sequence.models import LanguageModel
 
@@ -163,12 +164,29 @@ export function step(state, {given}, output = new Float32Array(outputSize)) {{
 
 def _write_vocabulary(vocabulary: Vocabulary) -> str:
     codec = TextCodec(vocabulary)
-    if vocabulary.tokenizer and vocabulary.unit != "words":
-        raise ExportError("JavaScript has no tokenizer of subwords; leave the vocabulary out")
-    split = "(text) => text.split(/\\s+/).filter(Boolean)" if codec.separator else "Array.from"
-    tokens = json.dumps(vocabulary.tokens, ensure_ascii=False)
+    separator, split = codec.separator, "Array.from"
+    if vocabulary.tokenizer:
+        if not _splits_words(vocabulary):
+            raise ExportError("JavaScript lacks this tokenizer; it has characters and words alone")
+        separator, split = " ", f"(text) => text.match({_WORD}) ?? []"
+    elif separator:
+        split = "(text) => text.split(/\\s+/).filter(Boolean)"
+    tokens = json.dumps(vocabulary.tokens, ensure_ascii=False).replace("<", "\\u003c")
     return f"""\
 const tokens = {tokens};
-const separator = {json.dumps(codec.separator)};
+const separator = {json.dumps(separator)};
 const split = {split};
 {_read("text.js")}"""
+
+
+_WORD = r"/\n|[\p{L}\p{M}\p{N}\p{Pc}]+|[^\p{L}\p{M}\p{N}\p{Pc}\s]+/gu"
+"""As `sluice train --tokenize words` splits a text."""
+
+
+def _splits_words(vocabulary: Vocabulary) -> bool:
+    """Whether the tokenizer is that of `sluice train --tokenize words`."""
+    known = json.loads(vocabulary.tokenizer)
+    pattern = (known.get("pre_tokenizer") or {}).get("pattern") or {}
+    is_level = (known.get("model") or {}).get("type") == "WordLevel"
+    extras = any(known.get(part) for part in ("normalizer", "post_processor", "decoder"))
+    return is_level and pattern.get("Regex") == WORD_PATTERN and not extras
