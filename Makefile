@@ -186,7 +186,7 @@ $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	@echo "Setting up $(VENV): torch and the rest, a few minutes the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) scikit-build-core nanobind cmake ninja
-	@$(PIP) --no-build-isolation --editable '.[tunes,studio,postgres,plots,xarray,data,pairs,export,tensorboard,search,docs,dev]'
+	@$(PIP) --no-build-isolation --editable '.[tunes,studio,postgres,plots,xarray,data,pairs,export,keras,tensorboard,search,docs,dev]'
 	@touch $@
 
 clean:
