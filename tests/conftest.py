@@ -5,6 +5,7 @@
 by turns (``alternating``). See ``make test-teams``.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -18,6 +19,12 @@ import built_kernels  # noqa: F401
 from sluice.run.kernels import extension
 
 TEAM = os.environ.get("SLUICE_TEST_TEAM", "own")
+
+
+def pytest_collection_finish() -> None:
+    """The collector no longer walks through all modules and tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
