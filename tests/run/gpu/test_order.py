@@ -65,7 +65,7 @@ def test_no_meeting_is_missing_with_lengths_and_resets(name: str) -> None:
         assert not list_faults(draw_cell(name, **MARKS), backwards), f"backwards: {backwards}"
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", thin_out(QUICK, 3, 2))
 @in_interpreter
 def test_no_meeting_is_missing_where_states_lie_in_a_narrow_type(name: str) -> None:
     job = draw_cell(name)
