@@ -40,6 +40,9 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
+# Each process would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: tune studio train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams test-random-cells lint format types imports sizes docs slides check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test

@@ -89,9 +89,14 @@ def _list_routes() -> list[BaseRoute]:
     collected.include_router(static_files.router)
     # Before the pages: `/tunes/7.abc` is no tune with the number 7.abc.
     collected.include_router(downloads.router, include_in_schema=False)
-    for routers, check in ((_PAGES, check_form), (_QUICK_PAGES, check_quick_form)):
-        for router in routers:
-            collected.include_router(router, dependencies=[Depends(check)], include_in_schema=False)
+    for router in _PAGES:
+        collected.include_router(
+            router, dependencies=[Depends(check_form)], include_in_schema=False
+        )
+    for router in _QUICK_PAGES:
+        collected.include_router(
+            router, dependencies=[Depends(check_quick_form)], include_in_schema=False
+        )
     for router in community.OPEN_ROUTERS:
         collected.include_router(router, include_in_schema=False)
     for router in ROUTERS:
