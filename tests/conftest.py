@@ -21,6 +21,12 @@ from sluice.run.kernels import extension
 TEAM = os.environ.get("SLUICE_TEST_TEAM", "own")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test comes first: begun last, it would run alone."""
+    items.sort(key=lambda item: "test_the_site_builds" not in item.name)
+
+
 def pytest_collection_finish() -> None:
     """The collector no longer walks through all modules and tests, which stay to the end."""
     gc.collect()

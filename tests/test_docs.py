@@ -18,6 +18,7 @@ import pytest
 import torch
 import typer
 
+from sampling import thin_out
 from sluice import cli
 
 ROOT = Path(__file__).parent.parent
@@ -203,9 +204,12 @@ def test_every_result_of_a_benchmark_has_a_page() -> None:
         assert PAGES[f"docs/benchmarks/{name}"].endswith(f'\n--8<-- "bench/results/{name}"\n')
 
 
+@pytest.mark.parametrize("executed", thin_out(["two-states cell-state output", ""], 2))
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
-    tmp_path: Path,
+    executed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the code of some of the lecture's parts run; or of all, which trains for minutes."""
+    monkeypatch.setenv("SLUICE_LECTURE", executed)
     for library in ("mkdocs", "material", "mkdocstrings", "jupytext", "nbclient", "ipykernel"):
         if importlib.util.find_spec(library) is None:
             pytest.skip(f"needs {library}")
