@@ -46,6 +46,7 @@ def test_pictures_of_examples(
     assert set(headers.values()) == {b"\x89PNG\r\n\x1a\n"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(
     shutil.which("chromium") is None or importlib.util.find_spec("playwright") is None,
     reason="needs Chromium and playwright",
@@ -77,6 +78,7 @@ def _size_of(picture: Path) -> bytes:
     return picture.read_bytes()[16:24]
 
 
+@pytest.mark.exhaustive
 def test_the_sketches_of_the_page_are_current(tmp_path: Path) -> None:
     example("sketches").main(tmp_path)
     page = (ROOT / "docs" / "equations-and-sketches.md").read_text()

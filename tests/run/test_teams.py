@@ -96,6 +96,7 @@ for threads in (1, 2, 3):
     assert run(code) == ["True"] * 18
 
 
+@pytest.mark.exhaustive
 def test_more_threads_than_torch_has_and_counts_that_change() -> None:
     code = """
 expected = compute()[0]
@@ -114,6 +115,7 @@ def test_any_number_of_openmp_threads(count: str) -> None:
     assert run(code, OMP_NUM_THREADS=count, MKL_NUM_THREADS=count) == ["True", "True"]
 
 
+@pytest.mark.exhaustive
 def test_a_limit_of_openmp_grants_fewer_threads() -> None:
     code = "sluice.set_num_threads(4); print(is_right(compute()), is_right(compute()))"
     assert run(code, OMP_NUM_THREADS="4", OMP_THREAD_LIMIT="2") == ["True", "True"]

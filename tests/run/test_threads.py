@@ -141,6 +141,7 @@ print(*statuses)
     assert run(FORKS + code).split() == ["0"] * 5
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
 def test_on_one_processor_and_with_too_many_threads() -> None:
     code = """

@@ -59,6 +59,7 @@ def test_what_a_page_first_loads_is_at_most_220_kb(players: Players) -> None:
     assert sum(sizes.values()) + len(gzip.compress(html, 9)) < 220_000, sizes
 
 
+@pytest.mark.exhaustive
 def test_paper_shows_scores_and_no_controls(players: Players) -> None:
     page = players.show(REEL, JIG)
     page.emulate_media(media="print")

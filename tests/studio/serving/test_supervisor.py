@@ -158,6 +158,7 @@ def test_the_database_s_password_is_no_argument_of_a_process(tmp_path: Path) -> 
     assert "verysecret" not in error
 
 
+@pytest.mark.exhaustive
 def test_the_browser_opens_a_page_that_can_compose(tmp_path: Path) -> None:
     browser, seen = tmp_path / "browser", tmp_path / "seen"
     browser.write_text(
