@@ -192,7 +192,7 @@ $(READY): export CCACHE_BASEDIR := $(CURDIR)
 $(READY): export CCACHE_NOHASHDIR := true
 endif
 KERNELS := --no-build-isolation --config-settings cmake.define.SLUICE_OPTIMIZE_HERE=ON
-EXTRAS := tunes,studio,postgres,plots,xarray,data,pairs,export,tensorboard,search,docs,dev
+EXTRAS := tunes,studio,postgres,plots,xarray,data,pairs,export,keras,tensorboard,search,docs,dev
 
 # torch is never part of an isolated build: the back end is installed first, at its locked version.
 # The kernels are compiled while the rest is fetched, and then installed.
@@ -203,7 +203,7 @@ $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) scikit-build-core nanobind cmake ninja
 	@$(BIN)/python -m pip wheel --quiet --no-deps $(KERNELS) --wheel-dir build/wheel . & kernels=$$!; \
-		SLUICE_PURE=1 $(PIP) --no-compile --no-build-isolation --editable '.[$(EXTRAS)]'; installed=$$?; \
+		SLUICE_PURE=1 $(PIP) --no-build-isolation --editable '.[$(EXTRAS)]'; installed=$$?; \
 		wait $$kernels && exit $$installed
 	@$(PIP) --no-deps $(KERNELS) --editable .
 	@touch $@

@@ -79,7 +79,7 @@ def run_sluice(
         [
             sys.executable, "-m", "sluice", "train", "train.csv", "--minutes", str(minutes),
             "--horizon", str(task["horizon"]), "--period", str(task["period"]),
-            "--seq-len", str(task["window"]), "--threads", "2", "--out", "out",
+            "--threads", "2", "--out", "out",
         ],
         cwd=folder, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
@@ -110,6 +110,30 @@ def run_season(
     return np.array(found)
 
 
+def run_linear(
+    values: np.ndarray, task: dict[str, object], minutes: float, folder: Path
+) -> np.ndarray:
+    from sklearn.linear_model import RidgeCV
+
+    window, horizon, first = task["window"], task["horizon"], task["origins"][0]
+
+    def describe(origin: int) -> np.ndarray:
+        return values[origin - window : origin] - values[origin - 1]
+
+    origins = range(window, first - horizon + 1)
+    inputs = np.stack([describe(origin) for origin in origins])
+    wanted = np.stack(
+        [values[origin : origin + horizon] - values[origin - 1] for origin in origins]
+    )
+    model = RidgeCV(alphas=np.logspace(-3, 4, 8)).fit(inputs, wanted)
+    spread = np.quantile(wanted - model.predict(inputs), LEVELS, axis=0).T
+    found = [
+        (model.predict(describe(origin)[None])[0] + values[origin - 1])[:, None] + spread
+        for origin in task["origins"]
+    ]
+    return np.stack(found)
+
+
 def run_boosting(
     values: np.ndarray, task: dict[str, object], minutes: float, folder: Path
 ) -> np.ndarray:
@@ -122,17 +146,23 @@ def run_boosting(
         past = values[origin - lags : origin][::-1]
         return past[[lag - 1 for lag in chosen if lag <= lags]] - values[origin - 1]
 
-    origins = range(lags, first - horizon)
-    inputs = np.stack([describe(origin) for origin in origins])
-    asked = np.stack([describe(origin) for origin in task["origins"]])
-    found = np.empty((len(task["origins"]), horizon, len(LEVELS)))
-    for step in range(horizon):
-        wanted = np.array([values[origin + step] - values[origin - 1] for origin in origins])
-        for place, level in enumerate(LEVELS):
-            model = HistGradientBoostingRegressor(loss="quantile", quantile=level, random_state=0)
-            last = np.array([values[origin - 1] for origin in task["origins"]])
-            found[:, step, place] = model.fit(inputs, wanted).predict(asked) + last
-    return np.sort(found, axis=-1)
+    def add_steps(rows: np.ndarray) -> np.ndarray:
+        """Each row once for each step ahead, the number of the step beside it."""
+        steps = np.tile(np.arange(horizon), len(rows))
+        return np.column_stack([rows.repeat(horizon, axis=0), steps])
+
+    origins = range(lags, first - horizon + 1)
+    inputs = add_steps(np.stack([describe(origin) for origin in origins]))
+    wanted = np.concatenate(
+        [values[origin : origin + horizon] - values[origin - 1] for origin in origins]
+    )
+    asked = add_steps(np.stack([describe(origin) for origin in task["origins"]]))
+    last = values[np.array(task["origins"]) - 1][:, None]
+    found = []
+    for level in LEVELS:
+        model = HistGradientBoostingRegressor(loss="quantile", quantile=level, random_state=0)
+        found.append(model.fit(inputs, wanted).predict(asked).reshape(-1, horizon) + last)
+    return np.sort(np.stack(found, axis=-1), axis=-1)
 
 
 def run_darts(

@@ -29,7 +29,8 @@ METHODS = {
     "sluice": "`sluice train`, `forecast_series`: LSTM, 2 layers of 256, defaults",
     "darts": "darts `BlockRNNModel('LSTM')`, quantile likelihood",
     "neuralforecast": "neuralforecast `LSTM`, multi-quantile loss",
-    "boosting": "scikit-learn `HistGradientBoostingRegressor` on lags, one a step and quantile",
+    "boosting": "scikit-learn `HistGradientBoostingRegressor` on lags and the step ahead",
+    "linear": "scikit-learn `RidgeCV` on the window; quantiles of its errors in training",
     "season": "the last season; quantiles of its errors in training",
 }
 
@@ -102,7 +103,7 @@ def main(minutes: float = 1.0, chosen: list[str] | None = None) -> None:
                     found = np.load(folder / f"{method}.npy")
                     scores = compute_scores(values[rows], found, change)
                     report.add(series, method, *scores, f"{seconds:.0f}")
-    report.keep(merge=2)
+                    report.keep(merge=2)
 
 
 if __name__ == "__main__":

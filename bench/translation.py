@@ -142,16 +142,15 @@ def measure_steps(checkpoint: Checkpoint) -> dict[str, float]:
     model, found = checkpoint.model, {}
     with evaluation_mode(model), parametrize.cached():
         memory, state = model.encode(torch.arange(3, 18)[:, None])
-        token, step = torch.full((1, 1), 9), model.build_step(1)
-        for place in range(1, max(PLACES) + 1):
-            times = []
-            for _ in range(7 if place in PLACES else 1):
+        token, rounds = torch.full((1,), 9), [dict[int, float]() for _ in range(7)]
+        for times in rounds:
+            decoding = model.start_decoding(memory, state)
+            for place in range(1, max(PLACES) + 1):
                 began = time.perf_counter()
-                _, _, after = step(token, memory, state)
-                times.append(time.perf_counter() - began)
-            state = after
-            if place in PLACES:
-                found[str(place)] = 1000 * statistics.median(times)
+                decoding.step(token)
+                times[place] = time.perf_counter() - began
+        for place in PLACES:
+            found[str(place)] = 1000 * statistics.median(times[place] for times in rounds)
     return found
 
 

@@ -81,6 +81,7 @@ def train_forecaster(folder: Path, hidden: int, epochs: int, weeks: int) -> tupl
         task.validation,
         TrainingConfig(epochs=8 * epochs, learning_rate=5e-3),
     )
+    task.calibrate()
     task.checkpoint.save(model)
     return model, data
 

@@ -57,6 +57,23 @@ def test_reset_of_some_rows_and_saved_states() -> None:
         other.load_state_dict(saved)
 
 
+@pytest.mark.parametrize("backend", ["fused", "reference"])
+def test_sequences_go_on_from_the_states_of_others(backend: str) -> None:
+    layer = sluice.nn.LSTM(3, 4, 2)
+    layer.backend = backend
+    stream, x = layer.stream(3), torch.randn(4, 3, 3)
+    for step in x[:2]:
+        stream(step)
+    stream.rearrange(torch.tensor([2, 0, 2]))
+    y = torch.stack([stream(step) for step in x[2:]])
+    for column, parent in enumerate([2, 0, 2]):
+        whole = torch.cat((x[:2, parent], x[2:, column]))[:, None]
+        torch.testing.assert_close(y[:, column], layer(whole)[0][2:, 0].detach())
+    for wrong in (torch.tensor([0, 1]), torch.tensor([0, 1, 3]), torch.tensor([-1, 0, 1])):
+        with pytest.raises(ValueError, match="rows must be"):
+            stream.rearrange(wrong)
+
+
 def test_a_stream_keeps_its_weights_until_refreshed() -> None:
     layer = sluice.nn.GRU(3, 4)
     stream, x = layer.stream(1), torch.ones(1, 3)

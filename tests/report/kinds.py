@@ -31,7 +31,7 @@ def save_text(folder: Path, unit: str = "characters") -> Saved:
     return save_task(folder, data, {"unit": unit})
 
 
-def save_forecaster(folder: Path) -> Saved:
+def save_forecaster(folder: Path, **options: object) -> Saved:
     data = folder / "power.csv"
     rows = [
         f"2025-03-{1 + h // 24:02}T{h % 24:02}:00,{math.sin(h / 4):.2f},{400 + 90 * (h % 9):.0f}"
@@ -39,7 +39,7 @@ def save_forecaster(folder: Path) -> Saved:
     ]
     rows[7] = rows[7].split(",")[0] + ",," + rows[7].split(",")[2]
     data.write_text("when,temperature,load\n" + "\n".join(rows) + "\n")
-    return save_task(folder, data, {"time": "when", "target": ["load"]}, horizon=3)
+    return save_task(folder, data, {"time": "when", "target": ["load"]}, horizon=3, **options)
 
 
 def save_classifier(folder: Path) -> Saved:

@@ -12,11 +12,12 @@ from rich.console import Console, Group
 
 from sluice.cli.chorale_job import build_chorale_job
 from sluice.cli.errors import fail
+from sluice.cli.forecast_flags import parse_quantiles
 from sluice.cli.options import value_or
 from sluice.cli.pair_flags import PAIR_FLAGS, PAIR_MODEL_FLAGS
 from sluice.cli.score_display import group_score_tables
 from sluice.cli.table_flags import CSV_FLAGS, SPREADSHEET_FLAGS, TABLE_FLAGS
-from sluice.cli.train_options import TrainOptions, parse_quantiles
+from sluice.cli.train_options import TrainOptions
 from sluice.cli.training_job import MonitorFactory, RefuseUnused, TrainingJob
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _refuse_sizes(options: TrainOptions) -> None:
     """Refuse what --from decides."""
     decided = (
         *("hidden", "layers", "dropout", "cell", "horizon", "known", "quantiles", "tokenize"),
-        "linear_lags",
+        *("linear_lags", "calendar"),
         *("vocabulary_size", "joint_vocabulary", *PAIR_MODEL_FLAGS),
     )
     given = [name for name in decided if getattr(options, name, None) is not None]
@@ -211,6 +212,7 @@ def _report_base(options: TrainOptions, config: TrainingConfig) -> list[str]:
 
 def _suggest_command(task: Task, data: str, checkpoint: Path) -> str:
     """The command that uses the trained model; empty for one whose use is not tied to its data."""
+    from sluice.sequence.model_series import list_known_ahead
     from sluice.sequence.models import Classifier, Forecaster
 
     if _list_loading(task).get("kind") == "abc":
@@ -221,7 +223,7 @@ def _suggest_command(task: Task, data: str, checkpoint: Path) -> str:
         return f"To label the texts of a file, one a line: {command}"
     if not isinstance(task.model, Forecaster):
         return ""
-    ahead = ["--future", "FILE"] if task.model.config.known else []
+    ahead = ["--future", "FILE"] if list_known_ahead(task.checkpoint) else []
     command = shlex.join(["sluice", "forecast", str(checkpoint), data, *ahead])
     return f"To forecast beyond the end of the data: {command}"
 
@@ -240,6 +242,7 @@ def task_options(options: TrainOptions) -> dict[str, Any]:
         "period": options.period,
         "quantiles": parse_quantiles(options.quantiles),
         "known": options.known,
+        "calendar": options.calendar,
         "linear_lags": options.linear_lags,
         "cell": options.cell,
         "hidden_size": options.hidden,

@@ -68,6 +68,8 @@ def predict(
 
 
 def _build_table(predictions: LabelPredictions, rows: int) -> Table:
+    from sluice.sequence.metrics.fitted_table import escape_controls
+
     columns = predictions.list_columns()
     before = len(columns) - len(predictions.labels)
     few = len(predictions.labels) <= _MAX_COLUMNS
@@ -78,5 +80,8 @@ def _build_table(predictions: LabelPredictions, rows: int) -> Table:
         table.add_column(escape(name), justify="right")
     for row in islice(predictions.list_rows(), rows):
         chances = [f"{float(one):.3f}" for one in row[before:]]
-        table.add_row(*map(escape, row[:before]), *(chances if few else [max(chances)]))
+        table.add_row(
+            *(escape(escape_controls(one)) for one in row[:before]),
+            *(chances if few else [max(chances)]),
+        )
     return table

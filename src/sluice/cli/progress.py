@@ -81,7 +81,9 @@ class TrainingDisplay:
             self._print_validation(progress)
 
     def _print_validation(self, progress: sequence.Progress) -> None:
-        sample = "" if self.sample is None else " ".join(self.sample().split())
+        from sluice.sequence.metrics.fitted_table import escape_controls
+
+        sample = "" if self.sample is None else escape_controls(" ".join(self.sample().split()))
         self.console.print(
             f"{progress.seconds:4.0f} s  {progress.validation_loss:.3f}  {sample}",
             markup=False,

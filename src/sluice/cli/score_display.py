@@ -14,5 +14,12 @@ _MAX_COLUMNS = 14
 
 
 def group_score_tables(tables: Iterable[ScoreTable]) -> Group:
-    """All tables but those too wide to read, such as the confusion of many classes."""
-    return Group(*(one.to_table() for one in tables if len(one.columns) <= _MAX_COLUMNS))
+    """All tables; of those too wide to read, such as the confusion of many classes, a word."""
+    return Group(
+        *(
+            one.to_table()
+            if len(one.columns) <= _MAX_COLUMNS
+            else f"The table of {one.name} has {len(one.columns)} columns, too many to show."
+            for one in tables
+        )
+    )

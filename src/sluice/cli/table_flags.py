@@ -82,6 +82,13 @@ TimeFormat = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(
+        help="Time zone of dates without an offset, such as Europe/Berlin; default: none.",
+        rich_help_panel=_PANEL,
+    ),
+]
 NoTime = Annotated[
     bool | None,
     typer.Option("--no-time", help="Keep the rows in their order.", rich_help_panel=_PANEL),
@@ -97,6 +104,7 @@ Regular = Annotated[
 
 TABLE_FLAGS = (
     "time_format",
+    "time_zone",
     "no_time",
     "regular",
     "decimal",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sluice.cli import pair_flags, table_flags
+from sluice.cli import forecast_flags, pair_flags, table_flags
 from sluice.cli.completion import complete_cell, complete_data
 from sluice.cli.errors import fail
 from sluice.cli.options import Threads, Tokenization, TrainingPrecision, value_or
@@ -19,7 +19,7 @@ from sluice.cli.options import Threads, Tokenization, TrainingPrecision, value_o
 if TYPE_CHECKING:
     from sluice.sequence import TrainingConfig
 
-_DATA, _TABLE, _MODEL = "Data", "Columns of a table", "Model"
+_DATA, _TABLE, _MODEL = "Data", forecast_flags.PANEL, "Model"
 _BUDGET, _OPTIMIZATION = "Length of training", "Optimization"
 BUDGETS = ("minutes", "epochs", "steps")
 
@@ -132,47 +132,12 @@ class TrainOptions:
         str | None,
         typer.Option(help="Column of labels, per series or per step.", rich_help_panel=_TABLE),
     ] = None
-    horizon: Annotated[
-        int | None,
-        typer.Option(min=1, help="Steps to forecast; default 1.", rich_help_panel=_TABLE),
-    ] = None
-    period: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Length of a season in steps (24 for hourly data with a daily pattern); adds the "
-            "seasonal naive forecast as a baseline.",
-            rich_help_panel=_TABLE,
-        ),
-    ] = None
-    quantiles: Annotated[
-        str | None,
-        typer.Option(
-            metavar="Q,Q,Q",
-            help="Quantiles to forecast, symmetric around 0.5; default "
-            "0.025,0.1,0.25,0.5,0.75,0.9,0.975, which gives intervals of 50, 80 and 95 %; 'none' "
-            "forecasts points alone.",
-            rich_help_panel=_TABLE,
-        ),
-    ] = None
-    known: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Column whose values are known for the steps to forecast, such as a price or a "
-            "weather forecast; repeatable.",
-            rich_help_panel=_TABLE,
-        ),
-    ] = None
-    linear_lags: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Values that the linear part of a forecast reads, whose error the network learns; "
-            "default two periods, at least 24, as far as a window and the rows allow it; 0 for no "
-            "linear part.",
-            rich_help_panel=_TABLE,
-        ),
-    ] = None
+    horizon: forecast_flags.Horizon = None
+    period: forecast_flags.Period = None
+    quantiles: forecast_flags.Quantiles = None
+    known: forecast_flags.Known = None
+    calendar: forecast_flags.Calendar = None
+    linear_lags: forecast_flags.LinearLags = None
     delimiter: table_flags.Delimiter = None
     decimal: table_flags.Decimal = None
     thousands: table_flags.Thousands = None
@@ -183,6 +148,7 @@ class TrainOptions:
     drop_units: table_flags.DropUnits = None
     sheet: table_flags.Sheet = None
     time_format: table_flags.TimeFormat = None
+    time_zone: table_flags.TimeZone = None
     no_time: table_flags.NoTime = None
     regular: table_flags.Regular = None
     vocabulary_size: pair_flags.VocabularySize = None
@@ -215,7 +181,7 @@ class TrainOptions:
     dropout: Annotated[
         float | None,
         typer.Option(
-            help="Dropout probability; default 0.2 (0.1 for chorales, 0 for piano rolls).",
+            help="Dropout probability; default 0.2 (0.1 for chorales, 0.5 for piano rolls).",
             rich_help_panel=_MODEL,
         ),
     ] = None
@@ -378,19 +344,3 @@ def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:
     if len(steps) not in (1, 2):
         fail(f"--bptt must be one or two numbers of steps, as in 20 or 20,60, got {text!r}")
     return steps[0] if len(steps) == 1 else (steps[0], steps[1])
-
-
-def parse_quantiles(text: str | None) -> tuple[float, ...] | None:
-    """The numbers of `--quantiles`; none for 'none', None for the default."""
-    from sluice.sequence import SequenceError
-    from sluice.sequence.models.quantiles import require_quantiles
-
-    if text is None:
-        return None
-    try:
-        return () if text == "none" else require_quantiles([float(one) for one in text.split(",")])
-    except (ValueError, SequenceError):
-        fail(
-            "--quantiles must be numbers that rise between 0 and 1, symmetric around 0.5, as in "
-            f"0.1,0.5,0.9, or 'none'; got {text!r}"
-        )

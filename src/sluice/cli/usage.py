@@ -27,6 +27,7 @@ _LABELS = ("kind", "inputs", "id", "time", "label", "cell", *TABLE_FLAGS)
 _TABLE = (
     *_LABELS,
     *("target", "horizon", "period", "quantiles", "known", "seq_len", "linear_lags"),
+    "calendar",
 )
 _ANY_TABLE = (*CSV_FLAGS, *SPREADSHEET_FLAGS)
 _TEXT_LABELS = (

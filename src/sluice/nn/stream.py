@@ -155,6 +155,27 @@ class Stream:
             fresh = now
         self._engine.write(fresh)
 
+    def rearrange(self, rows: Tensor) -> None:
+        """Give each sequence b of the batch the state that sequence ``rows[b]`` has, as beams need.
+
+        Args:
+            rows: Indices (batch,), int64; one may stand there several times.
+
+        Raises:
+            ValueError: another shape or dtype, or a row that is not there.
+        """
+        if rows.shape != (self.batch_size,) or rows.dtype != torch.int64:
+            raise ValueError(
+                f"rows must be int64 of shape ({self.batch_size},), got {rows.dtype} of shape "
+                f"{tuple(rows.shape)}"
+            )
+        if bool(((rows < 0) | (rows >= self.batch_size)).any()):
+            raise ValueError(
+                f"rows must be from 0 to {self.batch_size - 1}, got {rows.min()} to {rows.max()}"
+            )
+        assert self._engine is not None
+        self._engine.rearrange(rows)
+
     def __call__(self, x: Tensor, out: Tensor | None = None, **inputs: Tensor) -> Tensor:
         """One step: from ``x``, (batch, input), to the output, (batch, features).
 
@@ -294,6 +315,9 @@ class _ReferenceStepper:
 
     def write(self, states: States) -> None:
         self._states = [tuple(state.clone() for state in own) for own in states]
+
+    def rearrange(self, rows: Tensor) -> None:
+        self._states = [tuple(state[rows] for state in own) for own in self._states]
 
     def write_inputs(self, inputs: Sequence[Tensor]) -> None:
         self._given.update(zip(self._graph.input_leaves, inputs, strict=True))

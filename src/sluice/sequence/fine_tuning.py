@@ -12,6 +12,7 @@ from torch import Tensor
 from sluice.files import StrPath
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.calendar_fields import add_calendar, list_calendar_columns
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.formats import AnyData, find_format, get_formats
 from sluice.sequence.data.labelled_texts import LabelledTexts
@@ -19,6 +20,7 @@ from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import CheckpointError
+from sluice.sequence.model_series import get_calendar_fields
 from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
@@ -89,6 +91,8 @@ def make_fine_tuning_task(
     options = {k: v for k, v in asdict(base.model.config).items() if k not in _OF_THE_DATA}
     if "known" in options:
         options["known"] = tuple(base.columns[place] for place in options["known"])
+    if isinstance(data, Series):
+        data = add_calendar(data, get_calendar_fields(base))
     if isinstance(base.model, PairModel):
         options["architecture"] = find_architecture(base.model)
     if isinstance(data, Series) and base.columns and data.features != base.columns:
@@ -176,7 +180,8 @@ def find_load_options(base: Checkpoint, data: StrPath, kind: str | None = None) 
     options = {name: value for name, value in held.items() if name in found.options}
     config = base.model.config
     if base.columns:
-        options["inputs"] = list(base.columns)
+        calendar = list_calendar_columns(get_calendar_fields(base))
+        options["inputs"] = [name for name in base.columns if name not in calendar]
         options["target"] = [base.columns[place] for place in getattr(config, "targets", ())]
     for name in ("vocabulary", "target_vocabulary"):
         known = getattr(base, name)

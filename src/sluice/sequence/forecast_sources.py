@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sluice.option_names import name_argument
 from sluice.sequence.batching.streams import WindowBatches
 from sluice.sequence.data.ragged import Array, Indices
 from sluice.sequence.data.series import Series
@@ -17,6 +18,8 @@ from sluice.sequence.data.targets import NextValues
 from sluice.sequence.errors import DataError
 from sluice.sequence.models import ForecasterConfig
 from sluice.sequence.models.linear_part import choose_lags
+from sluice.sequence.models.model_memory import require_memory
+from sluice.sequence.models.quantiles import list_intervals
 
 _WINDOW, _LONGEST_WINDOW = 100, 1_000
 """Steps of a window by default, and the most that a season makes of it."""
@@ -57,13 +60,16 @@ def find_places(series: Series, names: Sequence[str]) -> tuple[int, ...]:
 
 
 def choose_window(period: int | None) -> int:
-    """Steps of a window: so many that a linear part can read more than a season.
+    """Steps of a window: so many that a linear part can read two seasons, or one.
 
-    >>> choose_window(None), choose_window(24), choose_window(168)
-    (100, 100, 280)
+    >>> choose_window(None), choose_window(24), choose_window(168), choose_window(500)
+    (100, 100, 448, 834)
     """
-    season = -(-5 * (period or 0) // 3)
-    return season if _WINDOW < season <= _LONGEST_WINDOW else _WINDOW
+    for thirds in (8, 5):
+        seasons = -(-thirds * (period or 0) // 3)
+        if _WINDOW < seasons <= _LONGEST_WINDOW:
+            return seasons
+    return _WINDOW
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,42 @@ def split_forecasts(
         return series.split(validation=validation, seed=seed)
 
 
+def require_shorter(series: Series, options: Mapping[str, Any]) -> None:
+    """Refuse a horizon, a period or lags that no series is longer than.
+
+    Raises:
+        DataError: which of them, and the length of the longest series.
+    """
+    longest = int(series.values.lengths.max(initial=0))
+    for name in ("horizon", "period", "linear_lags"):
+        steps = options.get(name)
+        if isinstance(steps, int) and steps > 1 and steps >= longest:
+            raise DataError(
+                f"{name_argument(name)} must be below the {longest:,} steps of the longest series, "
+                f"got {steps:,}."
+            )
+
+
+def require_window_memory(series: Series, plan: WindowPlan, config: ForecasterConfig) -> None:
+    """Refuse batches, or a linear part, that there is no memory for.
+
+    Raises:
+        SequenceError: too large ones, with their memory.
+    """
+    lengths = series.values.lengths
+    steps = min(plan.seq_len, int(lengths.max(initial=0)))
+    windows = min(plan.batch_size, int(lengths.sum()))
+    outputs, levels = len(config.output_columns), max(1, len(config.quantiles))
+    batch = steps * windows * (len(config.input_columns) + outputs * (2 + levels))
+    columns = 1 + config.features * config.linear_lags + len(config.known)
+    names = [name_argument(name) for name in ("horizon", "batch_size", "seq_len")]
+    require_memory(
+        8 * (batch + outputs * columns),
+        f"Batches of {steps:,} steps and {windows:,} windows, with {config.horizon:,} steps ahead,",
+        f"choose a smaller {', '.join(names)}",
+    )
+
+
 def make_forecaster_config(
     training: Series, plan: WindowPlan, period: int | None, options: Mapping[str, Any]
 ) -> ForecasterConfig:
@@ -215,12 +257,11 @@ def _find_before(part: Series, whole: Series, config: ForecasterConfig) -> Seque
 def _describe_calibration(steps: int, config: ForecasterConfig) -> str:
     """A word on intervals that so few held-out steps cannot calibrate; empty where they can."""
     apart = steps / config.horizon
-    pairs = zip(config.quantiles, reversed(config.quantiles), strict=True)
-    shares = [high - low for low, high in pairs if low < high]
+    shares = [one.percent / 100 for one in list_intervals(config.quantiles)]
     short = [share for share in shares if share * (1 + 1 / apart) > 1]
     if not short:
         return ""
-    names = ", ".join(f"{100 * share:.4g}" for share in reversed(short))
+    names = ", ".join(f"{100 * share:.4g}" for share in short)
     needed = math.ceil(max(share / (1 - share) for share in short) - 1e-9)
     return (
         f" The validation part has room for only {apart:.3g} forecasts of {config.horizon} steps "

@@ -11,6 +11,11 @@ import numpy as np
 
 from sluice.files import StrPath
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.calendar_fields import (
+    CALENDAR_FIELDS,
+    add_calendar,
+    list_calendar_columns,
+)
 from sluice.sequence.data.formats import (
     TABLES,
     AnyData,
@@ -35,15 +40,19 @@ def load_model_series(checkpoint: Checkpoint, data: StrPath) -> Series:
 
     Returns:
         Sequences with the model's features, in its order; a `Forecaster`'s targets are named, and
-        labels, if there are any, are those of steps.
+        labels, if there are any, are those of steps. What the model reads from the calendar is
+        added.
 
     Raises:
         DataError: a table that cannot be read, or that has other columns.
         MissingExtraError: a library that this format needs is not installed.
     """
     model = checkpoint.model
+    fields = get_calendar_fields(checkpoint)
+    calendar = list_calendar_columns(fields)
+    columns = [name for name in checkpoint.columns if name not in calendar]
     try:
-        series = _load_columns(checkpoint, Path(data), checkpoint.columns)
+        series = add_calendar(_load_columns(checkpoint, Path(data), columns), fields)
     except DataError as error:
         wanted = f"a {type(model).__name__} reads {describe_table(checkpoint)}"
         raise DataError(f"{str(error).removesuffix('.')}; {wanted}") from None
@@ -73,17 +82,16 @@ def load_known_ahead(checkpoint: Checkpoint, data: StrPath) -> Series:
         DataError: a model that reads nothing ahead; a table that cannot be read, or that lacks a
             column.
     """
-    config = checkpoint.model.config
-    if not isinstance(config, ForecasterConfig) or not config.known:
+    known = list_known_ahead(checkpoint)
+    if not known:
         raise DataError(
             f"{data} would be of no use: this model reads no columns that are known ahead; leave "
             "it out"
         )
     columns = checkpoint.columns
-    known = tuple(columns[place] for place in config.known)
     series = _load_columns(checkpoint, Path(data), known)
     flat = np.full((len(series.values.flat), len(columns)), np.nan)
-    flat[:, list(config.known)] = series.values.flat
+    flat[:, [columns.index(name) for name in known]] = series.values.flat
     values = replace(series.values, flat=flat)
     return replace(series, features=columns, values=values, labels=None)
 
@@ -115,6 +123,25 @@ def _load_without_label(data: StrPath, kind: str, options: Mapping[str, object])
     return load_data(data, kind=kind, **{**options, "label": None})
 
 
+def get_calendar_fields(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The fields of the calendar that a `Forecaster` reads."""
+    fields = checkpoint.preprocessing.get("calendar", ())
+    given = tuple(fields) if isinstance(fields, Sequence) else ()
+    if any(name not in CALENDAR_FIELDS for name in given):
+        raise DataError(f"The model reads {given} from the calendar, which is unknown here.")
+    return given
+
+
+def list_known_ahead(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The columns known ahead that a table must give; those of the calendar are computed."""
+    config = checkpoint.model.config
+    if not isinstance(config, ForecasterConfig):
+        return ()
+    calendar = list_calendar_columns(get_calendar_fields(checkpoint))
+    columns = checkpoint.columns or tuple(map(str, range(config.features)))
+    return tuple(columns[place] for place in config.known if columns[place] not in calendar)
+
+
 def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:
     """How `load_data` read what the model was trained on; empty where the file does not say."""
     options = checkpoint.preprocessing.get("load_options", {})
@@ -123,7 +150,10 @@ def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:
 
 def describe_table(checkpoint: Checkpoint) -> str:
     """What table a model reads, for messages."""
-    columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
+    calendar = list_calendar_columns(get_calendar_fields(checkpoint))
+    names = [name for name in checkpoint.columns if name not in calendar]
+    columns = f" with the columns {', '.join(names)}" if names else ""
+    columns += " and dates" if calendar else ""
     return f"a table in CSV or Parquet{columns}"
 
 

@@ -7,23 +7,29 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
+import numpy as np
 import torch
 
+from sluice.option_names import name_setting
 from sluice.sequence.batch import BatchSource
-from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.sequence.batch_plan import LONG_SEQUENCE, BatchPlan
 from sluice.sequence.batching.pairs import PairBatches
-from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.calendar_fields import (
+    add_calendar,
+    choose_calendar_fields,
+    describe_calendar,
+    list_calendar_columns,
+)
 from sluice.sequence.data.class_counts import count_classes, describe_classes
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.formats import AnyData
-from sluice.sequence.data.label_windows import LabelWindows
 from sluice.sequence.data.labelled_texts import LabelledTexts
 from sluice.sequence.data.pairs import Pairs
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
-from sluice.sequence.data.targets import StepLabels, SupervisedSequences
+from sluice.sequence.data.targets import SupervisedSequences
 from sluice.sequence.data.token_notes import describe_tokens
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
@@ -33,6 +39,8 @@ from sluice.sequence.forecast_sources import (
     cut_forecasts,
     find_places,
     make_forecaster_config,
+    require_shorter,
+    require_window_memory,
     split_forecasts,
 )
 from sluice.sequence.metrics.evaluation import evaluate
@@ -48,15 +56,14 @@ from sluice.sequence.models import (
     SequenceModel,
     Tagger,
 )
+from sluice.sequence.models.model_memory import build_model
 from sluice.sequence.models.quantiles import DEFAULT_QUANTILES
 from sluice.sequence.pair_architectures import PairArchitecture, build_pair_model
 
 _SEQ_LEN = 100
-LONG_SEQUENCE = 2_000
-"""Sequences with more steps than this on average are read in streams; shorter ones whole."""
 
 
-_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.0}
+_CHORD_OPTIONS = {"hidden_size": 128, "dropout": 0.5}
 """The sizes of a model of piano rolls, of which there are mostly some hundred pieces."""
 
 D = TypeVar("D", Tokens, Series, LabelledTexts)
@@ -132,6 +139,7 @@ def make_task(
     test: float | None = None,
     quantiles: Sequence[float] | None = None,
     known: Sequence[str] = (),
+    calendar: bool = False,
     seed: int = 0,
     statistics: FeatureStatistics | None = None,
     architecture: PairArchitecture = "recurrent",
@@ -147,7 +155,7 @@ def make_task(
         data: from `load_data`.
         batch_size: sequences, streams or windows in a batch; default 32, of piano rolls 8.
         seq_len: steps of a stream's batch, or of a window; default 100, for forecasts with a long
-            period more than a season.
+            period two seasons and more.
         horizon: steps to forecast.
         period: the length of a season in steps, for the naive forecast.
         validation: the fraction for validation, if the data come without a split.
@@ -156,17 +164,19 @@ def make_task(
         quantiles: levels to forecast, symmetric around 0.5; default those of the intervals of
             50 %, 80 % and 95 %; none if empty.
         known: features whose values in the steps to forecast are known ahead.
+        calendar: for forecasts, add month, day of the week and hour of each step, as
+            `choose_calendar_fields` finds them to say something; they are known ahead.
         seed: for the split, the order and the initial weights.
         statistics: by which the values of a task of labels are normalised; None for those of the
             training part.
         architecture: of a model of pairs: a `Seq2Seq`, `ConvSeq2Seq` or `TransformerSeq2Seq`.
         model_options: of its configuration: cell, hidden_size, num_layers (1 for a `Seq2Seq`, by
             default), dropout and so on. With a joint vocabulary the embeddings are one matrix, and
-            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0
+            the readout's weights too, by default. Of piano rolls hidden_size is 128 and dropout 0.5
             by default.
 
     Raises:
-        DataError: data that cannot be split.
+        DataError: data that cannot be split; a calendar for data without dates.
         SequenceError: an invalid option.
 
     >>> import tempfile
@@ -179,9 +189,12 @@ def make_task(
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)
+    forecasts = isinstance(data, Series) and data.labels is None and not data.multi_hot
+    if calendar and not forecasts:
+        raise DataError(f"{name_setting('calendar', True)} is for forecasts; leave it out.")
     if batch_size is None:
         batch_size = 8 if isinstance(data, Series) and data.multi_hot else 32
-    cuts = _BatchOptions(batch_size, _SEQ_LEN if seq_len is None else seq_len, seed)
+    cuts = BatchPlan(batch_size, _SEQ_LEN if seq_len is None else seq_len, seed)
     if isinstance(data, Tokens):
         tokens = data.split(validation=validation, seed=seed)
         return _mark_data(_make_token_task(tokens, cuts, model_options), data)
@@ -194,11 +207,14 @@ def make_task(
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
-        options["known"] = find_places(data, known)
+        fields = choose_calendar_fields(data) if calendar else ()
+        data = add_calendar(data, fields)
+        options["known"] = find_places(data, (*known, *list_calendar_columns(fields)))
         windows = WindowPlan(
             choose_window(period) if seq_len is None else seq_len, batch_size, seed
         )
         task = _make_forecast_task(data, (validation, test), windows, period, options)
+        task = _add_fields(task, data, fields)
         return _mark_data(task, data)
     split = data.split(validation=validation, test=test or 0.0, seed=seed)
     if data.multi_hot:
@@ -208,48 +224,25 @@ def make_task(
     return _mark_data(task, data)
 
 
+def _add_fields(task: Task, series: Series, fields: Sequence[str]) -> Task:
+    """The task, whose checkpoint says what it reads from the calendar."""
+    if not fields:
+        return task
+    held = {**task.checkpoint.preprocessing, "calendar": list(fields)}
+    report = f"{task.report}\n{describe_calendar(series, fields)}"
+    return replace(task, checkpoint=replace(task.checkpoint, preprocessing=held), report=report)
+
+
 def _mark_data(task: Task, data: AnyData) -> Task:
     """The task, whose checkpoint says what data it is for."""
     marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
     return replace(task, checkpoint=marked)
 
 
-@dataclass(frozen=True)
-class _BatchOptions:
-    """The ways to make batches of sequences."""
-
-    batch_size: int
-    chunk: int
-    seed: int
-
-    def make_buckets(self, steps: SupervisedSequences) -> BatchSource:
-        return BucketBatches(steps, self.batch_size, self.seed)
-
-    def find_label_window(self, data: Series) -> dict[str, int] | None:
-        """The window for step labels, if whole sequences would be too long or too few to train."""
-        lengths = data.values.lengths
-        few = len(lengths) < self.batch_size or lengths.mean() > LONG_SEQUENCE
-        if isinstance(data.labels, RaggedArray) and few and lengths.max() > 2 * self.chunk:
-            return {"steps": self.chunk, "context": self.chunk // 2}
-        return None
-
-    def make_label_batches(
-        self, steps: SupervisedSequences, window: dict[str, int] | None
-    ) -> BatchSource:
-        if window and isinstance(steps, StepLabels):
-            steps = LabelWindows.cut(steps, **window)
-        return self.make_buckets(steps)
-
-    def make_streams(self, steps: SupervisedSequences) -> BatchSource:
-        # With little data, fewer streams, so that each has at least two chunks.
-        streams = max(1, min(self.batch_size, int(steps.lengths.sum()) // (2 * self.chunk)))
-        return StreamBatches(steps, streams, self.chunk, self.seed)
-
-
-def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOptions) -> Task:
+def _make_token_task(split: Split[Tokens], cuts: BatchPlan, options: ModelOptions) -> Task:
     vocabulary, ids = split.train.vocabulary, split.train.ids
     checkpoint = Checkpoint(
-        LanguageModel(LanguageModelConfig(len(vocabulary), **options)),
+        build_model(LanguageModel, LanguageModelConfig(len(vocabulary), **options)),
         vocabulary,
         preprocessing=_describe_loading(split.train),
     )
@@ -265,7 +258,7 @@ def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOp
 
 
 def _make_pair_task(
-    split: Split[Pairs], cuts: _BatchOptions, architecture: str, options: ModelOptions
+    split: Split[Pairs], cuts: BatchPlan, architecture: str, options: ModelOptions
 ) -> Task:
     data = split.train
     sizes = len(data.vocabulary), len(data.target_vocabulary)
@@ -283,17 +276,19 @@ def _make_pair_task(
     return Task(checkpoint, training, validation, split.report(), {})
 
 
-def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
+def _make_chord_task(split: Split[Series], cuts: BatchPlan, options: ModelOptions) -> Task:
     features = split.train.features
+    model = build_model(ChoraleModel, ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options}))
+    model.fit_frequencies(torch.from_numpy(np.concatenate(list(split.train.values))))
     checkpoint = Checkpoint(
-        ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options})),
+        model,
         columns=features,
         preprocessing=_describe_loading(split.train),
     )
     return _assemble_task(checkpoint, split, cuts.make_buckets)
 
 
-def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
+def _make_label_task(split: Split[Series], cuts: BatchPlan, options: ModelOptions) -> Task:
     data, scale = split.train, split.statistics
     if len(data.classes) < 2:
         raise DataError(
@@ -303,7 +298,7 @@ def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
     kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
     counts, window = count_classes(data), cuts.find_label_window(data)
     checkpoint = Checkpoint(
-        kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
+        build_model(kind, LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
         preprocessing=_describe_loading(data)
@@ -328,12 +323,12 @@ def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
 
 
 def _make_text_label_task(
-    split: Split[LabelledTexts], cuts: _BatchOptions, options: ModelOptions
+    split: Split[LabelledTexts], cuts: BatchPlan, options: ModelOptions
 ) -> Task:
     data, counts = split.train, count_classes(split.train)
     config = LabelsConfig(len(data.classes), vocabulary_size=len(data.vocabulary), **options)
     checkpoint = Checkpoint(
-        Classifier(config),
+        build_model(Classifier, config),
         data.vocabulary,
         labels=data.classes,
         preprocessing=_describe_loading(data) | {"class_counts": counts.tolist()},
@@ -355,8 +350,11 @@ def _make_forecast_task(
     period: int | None,
     options: ModelOptions,
 ) -> Task:
+    require_shorter(series, {**options, "period": period})
     split = split_forecasts(series, *fractions, cuts.seed)
-    model = Forecaster(make_forecaster_config(split.train, cuts, period, options))
+    config = make_forecaster_config(split.train, cuts, period, options)
+    require_window_memory(series, cuts, config)
+    model = build_model(Forecaster, config)
     sources = cut_forecasts(split, series, cuts, model.config)
     model.fit_scale(sources.training, sources.validation)
     return Task(

@@ -26,6 +26,7 @@ from sluice.report.page import ReportError
 from sluice.report.page.forward import prepare_model, run_forward
 from sluice.report.page.given_data import GivenNames, build_inputs
 from sluice.report.page.load import load_inputs
+from sluice.report.page.pack import unpack_tensor
 from sluice.report.page.view_inputs import LabelsView, PairsView, RollView, SeriesView, TextView
 from sluice.sequence import Batch, Checkpoint, StreamBatches, UnknownTokenError, load_data
 from sluice.sequence.models import (
@@ -107,7 +108,7 @@ def test_an_unknown_word_of_a_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_series_in_its_own_units(tmp_path: Path) -> None:
-    path, data = save_forecaster(tmp_path)
+    path, data = save_forecaster(tmp_path, quantiles=())
     inputs = load_inputs(path, data)
     view, target = inputs.view, inputs.target(0)
     assert isinstance(view, SeriesView) and target is not None
@@ -127,6 +128,23 @@ def test_a_series_in_its_own_units(tmp_path: Path) -> None:
     inside = (errors >= view.interval.lower[2, 0]) & (errors <= view.interval.upper[2, 0])
     known = int((~errors.isnan()).sum())
     assert abs(int(inside.sum()) / known - view.interval.coverage) <= 2 / known
+
+
+def test_a_forecasters_own_quantiles_are_its_intervals(tmp_path: Path) -> None:
+    path, data = save_forecaster(tmp_path)
+    inputs = load_inputs(path, data)
+    assert isinstance(inputs.view, SeriesView) and inputs.view.interval is None
+    page = tmp_path / "page.html"
+    assert run("look", path, data, "--out", page, "--start", 20, "--steps", 30).exit_code == 0
+    (target,) = read_payload(page)["view"]["targets"]
+    model = Checkpoint.load(path).model
+    with torch.no_grad():
+        found, _ = model.predict_quantiles(inputs.inputs[0][:50, None])
+    for one, low, high in zip(target["intervals"], (0, 1), (6, 5), strict=True):
+        assert one["percent"] == {0: 95, 1: 80}[low]
+        for name, level in (("lower", low), ("upper", high)):
+            expected = found[20:, 0, :, level].double()
+            np.testing.assert_allclose(unpack_tensor(one[name]), expected, atol=0.02)
 
 
 def test_labels_are_those_of_the_model(tmp_path: Path) -> None:

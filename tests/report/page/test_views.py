@@ -130,6 +130,43 @@ def test_forecasts_start_from_the_scrubbed_step(show: Opened) -> None:
     assert page.locator("#slider").input_value() == "6"
 
 
+def test_a_forecasters_own_intervals_over_the_true_values(show: Opened) -> None:
+    torch.manual_seed(4)
+    levels = (0.1, 0.25, 0.5, 0.75, 0.9)
+    model = Forecaster(
+        ForecasterConfig(1, horizon=2, hidden_size=5, num_layers=1, quantiles=levels)
+    )
+    x = torch.randn(12, 1) * 2
+    target = torch.full((12, 2), torch.nan)
+    target[:11, 0], target[:10, 1] = x[1:, 0], x[2:, 0]
+    view = SeriesView(("load",), [x.double().numpy()], targets=("load",), horizon=2)
+    page = show(ReportInputs(model, [x], [target], view=view))
+
+    hidden, _ = run_torch(model.layers, torch.cat((x, torch.zeros(12, 1)), 1)[:, None])
+    with torch.no_grad():
+        read = nn.functional.linear(hidden[:, 0], model.readout.weight, model.readout.bias)
+    read = read.view(12, 2, 5).double() + 0
+    width = nn.functional.softplus(read)
+    median = x[:, :, None].double() + read[..., 2:3]
+    inner = [median - width[..., 1:2], median + width[..., 3:4]]
+    outer = [inner[0] - width[..., 0:1], inner[1] + width[..., 4:5]]
+    move(page, 6)
+    for ahead in (1, 2):
+        cells = page.locator(f"[data-ahead='{ahead}'] td").all_inner_texts()
+        numbers = [float(n) for n in " ".join(cells[1:]).replace("−", "-").split() if n != "–"]
+        exact = [float(one[6, ahead - 1]) for one in (median, *outer, *inner)]
+        assert numbers[:5] == pytest.approx(exact, abs=0.006)
+    words = list[str]()
+    for (low, high), percent in ((outer, 80), (inner, 50)):
+        inside = int(((low[..., 0] <= target) & (target <= high[..., 0])).sum())  # of 21
+        words.append(f"{100 * inside / 21:.0f} % lie within the interval of {percent} %")
+    notes = " ".join(page.locator("[data-part=view] .note").all_inner_texts())
+    assert ", ".join(words) in notes
+    assert (
+        page.locator("path.series-band").count() == 2 and page.locator(".series-cone").count() == 4
+    )
+
+
 def test_every_step_has_its_labels_probabilities(show: Opened) -> None:
     torch.manual_seed(2)
     model = Tagger(LabelsConfig(3, features=2, embedding_size=0, hidden_size=6, num_layers=1))

@@ -98,3 +98,26 @@ def test_the_middle_of_many_rows_is_left_out() -> None:
     lines = render(table.to_table())
     assert ["r0", "0"] in lines and ["r99", "99"] in lines and ["..."] in [one[:1] for one in lines]
     assert len(lines) < 50 and len(table.to_records()) == 100
+    assert ["...", "60", "more", "..."] in lines  # 36 at the start and 4 at the end are shown
+
+
+def test_figures_that_do_not_fit_stand_below() -> None:
+    names = tuple(f"score {k}" for k in range(10))
+    row = tuple(0.1234 + k for k in range(10))
+    table = ScoreTable("many", ("series", *names), ((f"{'north' * 9} 7", *row),))
+    console = Console(file=io.StringIO(), width=80)
+    console.print(table.to_table())
+    text = console.file.getvalue()
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    words = text.split()
+    assert [word for word in words if "." in word] == [f"{0.1234 + k:.4g}" for k in range(10)]
+    for name in names:
+        assert name in text
+
+
+def test_control_characters_are_written_out() -> None:
+    table = ScoreTable("outputs", ("source", "output"), (("a\x00\x1b[31mé", "b\n"),))
+    console = Console(file=io.StringIO(), width=80)
+    console.print(table.to_table())
+    text = console.file.getvalue()
+    assert r"a\x00\x1b[31mé" in text and r"b\n" in text and "\x1b" not in text

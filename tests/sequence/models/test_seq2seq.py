@@ -8,6 +8,7 @@ from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
 from sluice.sequence.models import Seq2Seq, Seq2SeqConfig, decode
 from sluice.sequence.models.attention import build_attention
+from sluice.sequence.models.packed_decoding import PackedDecoding
 
 LENGTHS = torch.tensor([6, 2, 4])
 
@@ -185,16 +186,36 @@ def test_gradients_with_input_feeding_are_right() -> None:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "slstm"])
+@pytest.mark.parametrize("attention", ["additive", "multiplicative"])
 @pytest.mark.parametrize("input_feeding", [False, True])
-def test_a_step_with_packed_weights_is_the_step(cell: str, input_feeding: bool) -> None:
-    model, read = small(cell=cell, input_feeding=input_feeding), sources()
+def test_a_step_with_packed_weights_is_the_step(
+    cell: str, attention: Any, input_feeding: bool
+) -> None:
+    model, read = small(cell=cell, attention=attention, input_feeding=input_feeding), sources()
     with torch.inference_mode():
-        memory, state = model.encode(read, LENGTHS)
-        packed, other = model.build_step(3), state
-        assert packed != model.step
-        for token in (1, 4, 3):
-            tokens = torch.full((1, 3), token)
-            logits, weights, state = model.step(tokens, memory, state)
-            found, looked, other = packed(tokens, memory, other)
-            torch.testing.assert_close(found, logits)
-            torch.testing.assert_close(looked, weights)
+        memory, state = model.encode(read[:, [0, 0, 1]], LENGTHS[[0, 0, 1]])
+        decoding = model.start_decoding(memory, state)
+        assert isinstance(decoding, PackedDecoding)
+        for tokens in torch.tensor([[1, 1, 1], [4, 5, 2], [3, 2, 4]]):
+            expected, looked, state = model.step(tokens[None], memory, state)
+            logits, weights = decoding.step(tokens)
+            torch.testing.assert_close(logits, expected[0])
+            torch.testing.assert_close(weights, looked[0])
+            rows = torch.tensor([1, 0, 2])
+            decoding.rearrange(rows)
+            state = map_state(state, rows)
+
+
+def map_state(state: Any, rows: torch.Tensor) -> Any:
+    if isinstance(state, torch.Tensor):
+        return state[:, rows]
+    return tuple(map_state(part, rows) for part in state)
+
+
+def test_what_is_added_to_a_call_is_called_in_decoding() -> None:
+    model, read = small(), sources()
+    model.attention.register_forward_hook(lambda _, __, found: (found[0] * 0, found[1]))
+    (found,) = decode(model, read[:, :1], max_length=4)
+    targets = torch.tensor([*found.ids, 2] if found.is_complete else found.ids)[:, None]
+    logits, _ = model(read[:, :1], targets)
+    assert (logits[:, 0, 2:].argmax(dim=1) + 2).tolist() == targets[:, 0].tolist()

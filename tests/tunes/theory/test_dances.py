@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from sluice.tunes.composition.titles import _ADJECTIVES, _NOUNS, _PLACES, generate_title
+from sluice.tunes.composition.titles import ADJECTIVES, NOUNS, PLACES, generate_title
 from sluice.tunes.corpus import collections
 from sluice.tunes.corpus.families import normalise_title
 from sluice.tunes.errors import TuneError
@@ -60,7 +60,7 @@ def test_names_are_found_however_written() -> None:
 
 def test_no_tune_of_the_collections_has_a_made_up_title() -> None:
     invented = {
-        normalise_title(f"The {a} {b}{c}") for a in _ADJECTIVES for b in _NOUNS for c in _PLACES
+        normalise_title(f"The {a} {b}{c}") for a in ADJECTIVES for b in NOUNS for c in PLACES
     }
     assert normalise_title(generate_title(7)) in invented
     files = [file.read_text("latin-1") for file in collections._list_collection_files()]

@@ -27,6 +27,7 @@ from sluice.report.page.step_losses import (
     reads_whole,
 )
 from sluice.report.page.view_inputs import PairsView, StepAxis
+from sluice.sequence.models import Forecaster
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -59,6 +60,8 @@ class ForwardRecord:
         label_chances: The probability of each label after each shown step, ``(time, labels)``, of
             a model of labels: of that step, or of the sequence if it ended there. None otherwise.
         label_steps: The steps of ``label_chances``, counted from the first shown.
+        quantiles: A forecaster's quantiles after each shown step, calibrated,
+            ``(time, horizon × targets, quantiles)``; None of a model without any.
     """
 
     tape: Tape
@@ -74,6 +77,7 @@ class ForwardRecord:
     attention: Tensor | None = None
     label_chances: Tensor | None = None
     label_steps: Tensor | None = None
+    quantiles: Tensor | None = None
 
     @property
     def mean_loss(self) -> float | None:
@@ -167,7 +171,19 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
         join_attention(attention, length),
         chances,
         steps,
+        _predict_quantiles(inputs, sequence, (start, stop)),
     )
+
+
+def _predict_quantiles(
+    inputs: ReportInputs, sequence: int, window: tuple[int, int]
+) -> Tensor | None:
+    start, stop = window
+    if not isinstance(inputs.model, Forecaster) or not inputs.model.config.quantiles:
+        return None
+    with torch.no_grad():
+        found, _ = inputs.model.predict_quantiles(inputs.batch(sequence, stop))
+    return found[start:, 0]
 
 
 def _find_axes(

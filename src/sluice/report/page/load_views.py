@@ -245,7 +245,9 @@ def measure_errors(
     model: Forecaster, inputs: Sequence[Tensor], targets: Sequence[Tensor]
 ) -> ErrorInterval | None:
     """The interval that holds `COVERAGE` of the model's errors on some sequences, for each step
-    ahead and target; None where there are too few."""
+    ahead and target; None where there are too few, and for a model that forecasts quantiles."""
+    if model.config.quantiles:
+        return None
     with torch.no_grad():
         found = [
             (wanted - model(values[:, None])[0][:, 0]).double()

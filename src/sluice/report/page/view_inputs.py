@@ -38,6 +38,8 @@ class TextView:
 class ErrorInterval(NamedTuple):
     """An interval around a forecast: quantiles of the model's own errors on the data read.
 
+    It is for a model that forecasts no quantiles.
+
     Attributes:
         coverage: The share of errors inside, such as 0.8.
         lower, upper: ``(horizon, targets)``, to be added to a forecast; in the data's units.
@@ -63,7 +65,8 @@ class SeriesView:
         horizon: How many steps are forecast at each step; 0 without a forecast.
         ahead: The forecast made at step t begins at row t + ahead: 1 for the next step, 0 where an
             output belongs to its own step.
-        interval: Of the forecast's errors; None without a forecast, or too few of them.
+        interval: Of the forecast's errors; None without a forecast, with too few errors, or for a
+            model with quantiles, which are in the `ForwardRecord`.
     """
 
     columns: tuple[str, ...]

@@ -47,18 +47,20 @@ def to_local(times: Array, zone: str) -> Array:
     return times + _find_offsets(times, zone) if zone else times
 
 
-def from_local(local: Array, zone: str) -> Array:
+def from_local(local: Array, zone: str, *, second: bool = False) -> Array:
     """The UTC times at which the clocks of a zone show `local`, (steps,) datetime64[us].
 
-    Where clocks show a time twice, the first; where they skip it, as much later as they skip.
+    Where clocks show a time twice, the first, or the `second`; where they skip it, as much later
+    as they skip.
     """
     if not zone:
         return local
     found = find_zone(zone)
-    hours, places = np.unique(local.astype("datetime64[h]"), return_inverse=True)
+    quarters = local.astype("datetime64[s]").astype(np.int64) // 900
+    starts, places = np.unique(quarters, return_inverse=True)
     offsets = []
-    for hour in hours.astype("datetime64[s]").tolist():
-        offset = hour.replace(tzinfo=found).utcoffset() or timedelta()
+    for start in (900 * starts).astype("datetime64[s]").tolist():
+        offset = start.replace(tzinfo=found, fold=int(second)).utcoffset() or timedelta()
         offsets.append(round(offset.total_seconds()))
     times: Array = local - np.array(offsets, "timedelta64[s]")[places]
     return times

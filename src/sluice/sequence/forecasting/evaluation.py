@@ -27,7 +27,7 @@ from sluice.sequence.forecasting.prediction import (
 )
 from sluice.sequence.metrics.metrics import MODEL
 from sluice.sequence.metrics.score_table import Score, ScoreTable
-from sluice.sequence.models.quantiles import compute_crps
+from sluice.sequence.models.quantiles import compute_crps, list_intervals
 
 HELD_OUT = 0.1
 """The part of a series that a training keeps for its own figures, and that is forecast here."""
@@ -122,10 +122,8 @@ class ForecastScores:
                 torch.from_numpy(quantiles), torch.from_numpy(truth), self.levels
             ).numpy()
             scores["CRPS"] = _mean(crps[known]) if one_unit else None
-            for low in reversed(range(len(self.levels) // 2)):
-                high = len(self.levels) - 1 - low
+            for percent, low, high in list_intervals(self.levels):
                 inside = (quantiles[..., low] <= truth) & (truth <= quantiles[..., high])
-                percent = round(100 * (self.levels[high] - self.levels[low]), 6)
                 scores[f"in {percent:g} %"] = _mean(inside[known])
         return scores
 

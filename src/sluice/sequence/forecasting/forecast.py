@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,13 +17,15 @@ from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
 from sluice.sequence.forecasting.series_forecast import SeriesForecast
 from sluice.sequence.forecasting.times import format_times
+from sluice.sequence.models.quantiles import list_intervals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PANELS = 12
 """More series and targets than a page shows are left out of a picture."""
-_SHOWN_INTERVALS = 2
+SHOWN_INTERVALS = 2
+"""Intervals in a picture: the widest ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +52,8 @@ class Forecast:
 
     @property
     def intervals(self) -> tuple[float, ...]:
-        """The percentages of the intervals that the quantiles bound, the widest first."""
-        pairs = zip(self.levels, reversed(self.levels), strict=True)
-        return tuple(_round(100 * (high - low)) for low, high in pairs if low < high)
+        """The percentages of the intervals that the quantiles bound, the narrowest first."""
+        return tuple(one.percent for one in list_intervals(self.levels))
 
     def find_interval(self, percent: float) -> tuple[int, int]:
         """The numbers of the two levels that bound an interval.
@@ -61,16 +61,16 @@ class Forecast:
         Raises:
             DataError: the model was not trained for this interval.
         """
-        if percent not in self.intervals:
-            known = ", ".join(f"{one:g}" for one in self.intervals)
+        found = {one.percent: (one.low, one.high) for one in list_intervals(self.levels)}
+        if percent not in found:
+            known = ", ".join(f"{one:g}" for one in found)
             raise DataError(
                 f"{name_argument('interval')} must be one of {known}, which the model was trained "
                 f"for, got {percent:g}."
                 if known
                 else "This model was trained without intervals; train one with quantiles."
             )
-        low = self.intervals.index(percent)
-        return low, len(self.levels) - 1 - low
+        return found[percent]
 
     def save_csv(self, path: StrPath, *, interval: float | None = None) -> None:
         """Write a row for each series, step and target: the forecast, and each quantile.
@@ -92,7 +92,7 @@ class Forecast:
             chosen = self.find_interval(interval)
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        names = [f"q{_round(100 * self.levels[place]):g}" for place in chosen]
+        names = [f"q{np.round(100 * self.levels[place], 6):g}" for place in chosen]
         writer.writerow(("series", self.time_name or "step", "target", "forecast", *names))
         writer.writerows(self._list_rows(chosen))
         write_atomically(path, file.getvalue().encode())
@@ -124,7 +124,8 @@ class Forecast:
             MissingExtraError: matplotlib is not installed.
             ValueError: the theme is unknown.
         """
-        chosen = self.intervals[:_SHOWN_INTERVALS] if interval is None else (interval,)
+        widest = self.intervals[: -SHOWN_INTERVALS - 1 : -1]
+        chosen = widest if interval is None else (interval,)
         bands = [(percent, *self.find_interval(percent)) for percent in chosen]
         panels = [
             one.make_panel(place, target, bands)
@@ -153,8 +154,3 @@ class Forecast:
 
     def _write_times(self, one: SeriesForecast) -> list[str]:
         return format_times(one.times, one.history_times, self.time_zone, self.time_format)
-
-
-def _round(percent: float) -> float:
-    """A percentage without the last digits, which come of float arithmetic."""
-    return float(np.round(percent, 6)) if math.isfinite(percent) else percent

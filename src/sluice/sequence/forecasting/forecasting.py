@@ -9,19 +9,26 @@ import numpy as np
 
 from sluice.option_names import name_argument
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.calendar_fields import list_calendar_columns
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.time_steps import next_times
 from sluice.sequence.errors import DataError
 from sluice.sequence.forecasting.forecast import Forecast
-from sluice.sequence.forecasting.history import History, match_future, split_history
+from sluice.sequence.forecasting.history import (
+    History,
+    extend_calendar,
+    match_future,
+    split_history,
+)
 from sluice.sequence.forecasting.prediction import (
     get_window,
     predict_windows,
     require_forecaster,
 )
 from sluice.sequence.forecasting.series_forecast import SeriesForecast
+from sluice.sequence.model_series import get_calendar_fields
 from sluice.sequence.models import ForecasterConfig
 
 _MOST_STEPS = 100_000
@@ -75,7 +82,18 @@ def forecast_series(
     histories = [split_history(series, place, config.targets) for place in range(len(series))]
     notes = [*_describe_ends(histories, config, series.features, future is not None)]
     histories = [*match_future(histories, future)]
-    chosen = _choose_steps(histories, config, steps, series.features)
+    fields = get_calendar_fields(checkpoint)
+    calendar = list_calendar_columns(fields)
+    given = [place for place in config.known if series.features[place] not in calendar]
+    chosen = _choose_steps(histories, config, given, steps, series.features)
+    times = [_find_times(one, chosen, series.time_zone) for one in histories]
+    if fields:
+        reach = -(-chosen // config.horizon) * config.horizon
+        whole = [_find_times(one, reach, series.time_zone) for one in histories]
+        histories = [
+            extend_calendar(one, ahead, series, fields)
+            for one, ahead in zip(histories, whole, strict=True)
+        ]
     notes += _describe_reading(histories, config, window, chosen)
     known = [one.ahead[:, list(config.known)] for one in histories] if config.known else []
     found = predict_windows(model, [one.values for one in histories], chosen, known, window or None)
@@ -83,7 +101,7 @@ def forecast_series(
     forecasts = [
         SeriesForecast(
             one.name,
-            _find_times(one, chosen, series.time_zone),
+            times[place],
             found.values[place],
             found.quantiles[place],
             one.values[:, list(config.targets)],
@@ -132,9 +150,11 @@ def require_features(checkpoint: Checkpoint, series: Series) -> None:
 def _choose_steps(
     histories: Sequence[History],
     config: ForecasterConfig,
+    given: Sequence[int],
     steps: int | None,
     features: Sequence[str],
 ) -> int:
+    """How many steps to forecast; `given` are the features whose values ahead the rows give."""
     if steps is not None and steps < 1:
         raise DataError(f"{name_argument('steps')} must be at least 1, got {steps}.")
     if steps is not None and steps > _MOST_STEPS:
@@ -151,19 +171,19 @@ def _choose_steps(
                 f"{config.horizon}, got {steps}: beyond it the model reads its own forecasts, but "
                 f"it does not forecast {', '.join(unforeseen)}; train with a longer horizon."
             )
-    if not config.known:
+    if not given:
         return steps or config.horizon
-    names = ", ".join(features[place] for place in config.known)
+    names = ", ".join(features[place] for place in given)
     shortest = min(histories, key=lambda one: len(one.ahead))
-    given = len(shortest.ahead)
+    rows = len(shortest.ahead)
     wanted = steps or 1
-    if given < wanted:
+    if rows < wanted:
         raise DataError(
             f"The model reads {names} of the steps that it forecasts, but series {shortest.name} "
-            f"has {pluralize(given, 'row')} after its last known target, {wanted} needed; add rows "
+            f"has {pluralize(rows, 'row')} after its last known target, {wanted} needed; add rows "
             f"with {names} and an empty target, or give them as {name_argument('future')}."
         )
-    return steps or min(config.horizon, given)
+    return steps or min(config.horizon, rows)
 
 
 def _find_times(history: History, steps: int, zone: str) -> Array:

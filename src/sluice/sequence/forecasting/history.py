@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sluice.sequence.data.calendar_fields import compute_calendar, list_calendar_columns
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.data.series import Series
@@ -81,6 +82,17 @@ def match_future(histories: Sequence[History], future: Series | None) -> Sequenc
             )
         places = [numbers[one.name] for one in histories]
     return [_extend(one, future, place) for one, place in zip(histories, places, strict=True)]
+
+
+def extend_calendar(
+    history: History, times: Array, series: Series, fields: Sequence[str]
+) -> History:
+    """Rows ahead for all `times`, with the fields of the calendar; other values as they are."""
+    rows = np.full((max(len(times), len(history.ahead)), len(series.features)), np.nan)
+    rows[: len(history.ahead)] = history.ahead
+    places = [series.features.index(name) for name in list_calendar_columns(fields)]
+    rows[: len(times), places] = compute_calendar(times, series.time_zone, fields)
+    return replace(history, ahead=rows)
 
 
 def _extend(history: History, future: Series, place: int) -> History:

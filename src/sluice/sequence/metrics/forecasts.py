@@ -20,7 +20,7 @@ from sluice.sequence.metrics.naive_forecasts import (
 )
 from sluice.sequence.models.forecaster import Forecaster
 from sluice.sequence.models.linear_part import choose_lags
-from sluice.sequence.models.quantiles import compute_crps
+from sluice.sequence.models.quantiles import compute_crps, list_intervals
 
 _MOST_RESIDUALS = 20_000
 """Steps of the training data from which the intervals of a baseline are taken."""
@@ -38,19 +38,6 @@ class Baseline(Protocol):
     def history(self) -> int: ...
 
     def predict(self, batch: Batch) -> Tensor: ...
-
-
-def list_intervals(quantiles: Sequence[float]) -> list[tuple[int, int, str]]:
-    """Each interval's two places among the quantiles, and its share: "80 %"; narrowest first.
-
-    >>> list_intervals((0.025, 0.1, 0.5, 0.9, 0.975))
-    [(1, 3, '80 %'), (0, 4, '95 %')]
-    """
-    last = len(quantiles) - 1
-    return [
-        (low, last - low, f"{100 * (quantiles[last - low] - quantiles[low]):.4g} %")
-        for low in reversed(range(len(quantiles) // 2))
-    ]
 
 
 def measure_residuals(
@@ -77,7 +64,6 @@ class _Sums:
 
     def __init__(self, quantiles: Sequence[float], scale: Tensor) -> None:
         self.quantiles, self.scale = quantiles, scale
-        self.intervals = list_intervals(quantiles)
         self.known = torch.zeros(len(scale), dtype=torch.float64)
         self.sums: dict[str, Tensor] = {}
 
@@ -88,10 +74,10 @@ class _Sums:
         found = {"MAE": error, "squares": error.square(), "MASE": error / self.scale}
         if quantiles is not None:
             found["CRPS"] = compute_crps(quantiles, truth, self.quantiles)
-            for low, high, share in self.intervals:
+            for percent, low, high in list_intervals(self.quantiles):
                 lower, upper = quantiles[..., low], quantiles[..., high]
-                found[f"in {share}"] = (lower <= truth) & (truth <= upper) & known
-                found[f"width of {share}"] = (upper - lower).masked_fill(~known, 0)
+                found[f"in {percent:g} %"] = (lower <= truth) & (truth <= upper) & known
+                found[f"width of {percent:g} %"] = (upper - lower).masked_fill(~known, 0)
         self.known += known.sum(dim=0)
         for name, values in found.items():
             self.sums[name] = self.sums.get(name, 0) + values.double().sum(dim=0)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from rich.table import Table
-
+from sluice.sequence.metrics.fitted_table import FittedTable
 from sluice.sequence.metrics.score_table import Score, ScoreTable
 from sluice.sequence.metrics.scores import average_class_scores, compute_class_scores
 
@@ -44,11 +43,11 @@ class Metrics:
         """All of it as plain data, for a file or `Checkpoint.metadata`."""
         return asdict(self)
 
-    def to_table(self) -> Table:
+    def to_table(self) -> FittedTable:
         """The metrics, a row for each method: print it with rich."""
         return self._score_methods().to_table()
 
-    def to_confusion_table(self) -> Table:
+    def to_confusion_table(self) -> FittedTable:
         """The confusion matrix: a row for each true class."""
         return self._count_confusions().to_table()
 

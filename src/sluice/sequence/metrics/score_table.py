@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.markup import escape
-from rich.table import Table
+from sluice.sequence.metrics.fitted_table import FittedTable, escape_controls
 
 Score = str | int | float | None
 """A cell: a name, a count or a figure; None where there is none."""
@@ -45,19 +44,20 @@ class ScoreTable:
                 if score is not None:
                     yield str(name), column, score
 
-    def to_table(self) -> Table:
+    def to_table(self) -> FittedTable:
         """The table for the terminal: the middle of very many rows is left out."""
-        table = Table(title=escape(self.title or self.name))
-        first, *others = self.columns
-        table.add_column(escape(first))
-        for name in others:
-            table.add_column(escape(name), justify="right")
         rows = [[_format(score) for score in row] for row in self.rows]
         if len(rows) > _MAX_ROWS:
-            rows[_MAX_ROWS - 4 : -4] = [["..."] * len(self.columns)]
-        for row in rows:
-            table.add_row(*map(escape, row))
-        return table
+            hidden = rows[_MAX_ROWS - 4 : -4]
+            more = [f"... {len(hidden):,} more", *["..."] * (len(self.columns) - 1)]
+            rows[_MAX_ROWS - 4 : -4] = [more]
+        texts = {
+            place
+            for place in range(len(self.columns))
+            if place == 0 or any(isinstance(row[place], str) for row in self.rows)
+        }
+        title = escape_controls(self.title or self.name)
+        return FittedTable(title, [*map(escape_controls, self.columns)], rows, texts)
 
 
 def _format(score: Score) -> str:
@@ -65,4 +65,4 @@ def _format(score: Score) -> str:
         return ""
     if isinstance(score, float):
         return f"{score:.4g}"
-    return f"{score:,}" if isinstance(score, int) else score
+    return f"{score:,}" if isinstance(score, int) else escape_controls(score)

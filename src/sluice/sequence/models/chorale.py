@@ -44,6 +44,23 @@ class ChoraleModel(SequenceModel):
         self._build(config, features=config.features)
         self.readout = nn.Linear(self.layers.output_features, config.features)
 
+    @torch.no_grad()
+    def fit_frequencies(self, keys: Tensor) -> None:
+        """Begin from how often each key sounds: the readout's biases become its log-odds.
+
+        Args:
+            keys: steps of training data (steps, keys), 1 for a key that sounds, else 0; NaN for
+                what is unknown.
+
+        >>> model = ChoraleModel(ChoraleConfig(features=3, hidden_size=8))
+        >>> model.fit_frequencies(torch.tensor([[1.0, 0, 1], [1, 0, 0], [1, 0, 1]]))
+        >>> model.readout.bias.sigmoid()    # as if half a key had sounded in a step more
+        tensor([0.8750, 0.1250, 0.6250])
+        """
+        known = (~keys.isnan()).sum(dim=0)
+        frequencies = (keys.nansum(dim=0) + 0.5) / (known + 1)
+        self.readout.bias.copy_(frequencies.logit())
+
     def forward(
         self,
         keys: Tensor,

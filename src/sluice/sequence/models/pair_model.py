@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, NamedTuple, TypeAlias, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -57,11 +57,6 @@ class PairModelConfig(ModelConfig):
             )
 
 
-StepFunction: TypeAlias = (
-    "Callable[[Tensor, EncoderOutput, ModelState], tuple[Tensor, Tensor, ModelState]]"
-)
-
-
 class EncoderOutput(NamedTuple):
     """What a decoder reads of the sources.
 
@@ -79,6 +74,51 @@ class EncoderOutput(NamedTuple):
         """`change` applied to each tensor and the dimension of its batch."""
         lengths = None if self.lengths is None else change(self.lengths, 0)
         return EncoderOutput(change(self.keys, 1), change(self.values, 1), lengths)
+
+
+class DecodingState:
+    """A decoder between two tokens, of all sequences of a batch; `PairModel.start_decoding` makes
+    it.
+
+    >>> from sluice.sequence.models import ConvSeq2Seq, ConvSeq2SeqConfig
+    >>> model = ConvSeq2Seq(ConvSeq2SeqConfig(20, 30, embedding_size=8, hidden_size=8))
+    >>> decoding = model.start_decoding(*model.encode(torch.ones(7, 5, dtype=torch.int64)))
+    >>> logits, weights = decoding.step(torch.ones(5, dtype=torch.int64))
+    >>> logits.shape, weights.shape     # batch, target vocabulary; batch, steps read
+    (torch.Size([5, 30]), torch.Size([5, 7]))
+    """
+
+    def step(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (batch, target vocabulary) of what follows `tokens` (batch,), int64, and attention
+        weights (batch, steps read)."""
+        raise NotImplementedError
+
+    def rearrange(self, rows: Tensor) -> None:
+        """Go on, as sequence b, from where sequence `rows[b]` is: (batch,), int64. Both must have
+        the same source."""
+        raise NotImplementedError
+
+
+class _StepwiseDecoding(DecodingState):
+    """Calls `PairModel.step` for each token."""
+
+    def __init__(self, model: PairModel, memory: EncoderOutput, state: ModelState) -> None:
+        self._model, self._memory, self._state = model, memory, state
+
+    def step(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """As `DecodingState.step`."""
+        logits, weights, self._state = self._model.step(tokens[None], self._memory, self._state)
+        return logits[0], weights[0]
+
+    def rearrange(self, rows: Tensor) -> None:
+        """As `DecodingState.rearrange`."""
+        self._state = _select_rows(self._state, rows)
+
+
+def _select_rows(state: ModelState, rows: Tensor) -> ModelState:
+    if isinstance(state, Tensor):
+        return state[:, rows]
+    return None if state is None else tuple(_select_rows(part, rows) for part in state)
 
 
 class PairModel(SequenceModel):
@@ -157,10 +197,10 @@ class PairModel(SequenceModel):
         seen, weights, state = self.decode_steps(tokens, memory, state)
         return self._read_out(seen), weights, state
 
-    def build_step(self, batch_size: int) -> StepFunction:
-        """`step` for so many sequences and one token of each, with the weights as they are now."""
-        del batch_size
-        return self.step
+    def start_decoding(self, memory: EncoderOutput, state: ModelState) -> DecodingState:
+        """The decoder before its first token, for one token of each sequence at a time, with the
+        weights as they are now; the arguments are what `encode` gave."""
+        return _StepwiseDecoding(self, memory, state)
 
     def _read(
         self, sources: Tensor, targets: Tensor, lengths: Tensor | None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -32,6 +34,29 @@ def require_quantiles(quantiles: Sequence[float]) -> tuple[float, ...]:
             f"them, as in 0.1, 0.5, 0.9; got {', '.join(map(str, given))}."
         )
     return given
+
+
+class Interval(NamedTuple):
+    """An interval between two quantiles: its percentage, and the numbers of its two levels."""
+
+    percent: float
+    low: int
+    high: int
+
+
+def list_intervals(quantiles: Sequence[float]) -> tuple[Interval, ...]:
+    """The intervals that quantiles bound, the narrowest first.
+
+    >>> [(one.percent, one.low, one.high) for one in list_intervals((0.1, 0.25, 0.5, 0.75, 0.9))]
+    [(50.0, 1, 3), (80.0, 0, 4)]
+    """
+    last = len(quantiles) - 1
+    pairs = [(low, last - low) for low in reversed(range(len(quantiles) // 2))]
+    # The last digits of a difference come of float arithmetic.
+    return tuple(
+        Interval(float(np.round(100 * (quantiles[high] - quantiles[low]), 6)), low, high)
+        for low, high in pairs
+    )
 
 
 def weigh_quantiles(quantiles: Sequence[float]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -14,14 +13,14 @@ from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
 from sluice.sequence.models.base import find_state_width, select_final_states
 from sluice.sequence.models.cross_entropy import calls_only
+from sluice.sequence.models.packed_decoding import DecoderParts, PackedDecoding, can_pack
 from sluice.sequence.models.pair_model import (
+    DecodingState,
     EncoderOutput,
     PairModel,
     PairModelConfig,
-    StepFunction,
 )
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers
-from sluice.sequence.models.streamed_layers import StreamedLayers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,33 +114,9 @@ class Seq2Seq(PairModel):
     ) -> tuple[Tensor, Tensor, ModelState]:
         """As `PairModel.decode_steps`; the state is that of the layers, and with input feeding
         the last h̃ (1, batch, width) beside it."""
-        return self._decode(self.decoder, tokens, memory, state)
-
-    def build_step(self, batch_size: int) -> StepFunction:
-        """As `PairModel.build_step`: on the kernels, weights are packed once for all steps."""
-        of = self.decoder
-        if not of.resolved_backend.has_step_kernels or not calls_only(of, type(of)):
-            return self.step
-        layers = StreamedLayers(of, batch_size)
-
-        def step(
-            tokens: Tensor, memory: EncoderOutput, state: ModelState
-        ) -> tuple[Tensor, Tensor, ModelState]:
-            seen, weights, state = self._decode(layers, tokens, memory, state)
-            return self._read_out(seen), weights, state
-
-        return step
-
-    def _decode(
-        self,
-        layers: Callable[[Tensor, ModelState], tuple[Tensor, ModelState]],
-        tokens: Tensor,
-        memory: EncoderOutput,
-        state: ModelState,
-    ) -> tuple[Tensor, Tensor, ModelState]:
         embedded = self.embedding_dropout(self.embed_targets(tokens))
         if not self.config.input_feeding:
-            hidden, state = layers(embedded, state)
+            hidden, state = self.decoder(embedded, state)
             seen, weights = self._attend(hidden, memory)
             return seen, weights, state
         assert isinstance(state, tuple)
@@ -149,11 +124,25 @@ class Seq2Seq(PairModel):
         found = []
         for step in embedded.split(1):
             assert isinstance(fed, Tensor)
-            hidden, of_layers = layers(torch.cat((step, fed), dim=-1), of_layers)
+            hidden, of_layers = self.decoder(torch.cat((step, fed), dim=-1), of_layers)
             fed, weights = self._attend(hidden, memory)
             found.append((fed, weights))
         all_seen, all_weights = (torch.cat(parts) for parts in zip(*found, strict=True))
         return all_seen, all_weights, (of_layers, fed)
+
+    def start_decoding(self, memory: EncoderOutput, state: ModelState) -> DecodingState:
+        """As `PairModel.start_decoding`; on the kernels, weights are packed for all steps."""
+        parts = DecoderParts(
+            self.decoder,
+            self.attention,
+            self.combine,
+            self._target_table.weight,
+            *self._readout_parameters(),
+        )
+        ends = calls_only(self.readout, nn.Linear) and calls_only(self._target_table, nn.Embedding)
+        if ends and can_pack(parts):
+            return PackedDecoding(parts, memory, state)
+        return super().start_decoding(memory, state)
 
     def _attend(self, hidden: Tensor, memory: EncoderOutput) -> tuple[Tensor, Tensor]:
         context, weights = self.attention(hidden, memory.values, memory.lengths, keys=memory.keys)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +14,9 @@ from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import evaluation_mode
 from sluice.sequence.models.pair_model import PairModel
 from sluice.sequence.vocabulary import END, PADDING, START
+
+_FIRST_WRITTEN = max(PADDING, START) + 1
+"""The first id that an output may hold."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,23 @@ def decode(
     with evaluation_mode(model), parametrize.cached():
         memory, state = model.encode(sources, lengths)
         search = _BatchBeamSearch(sources.shape[1], num_beams, sources.device)
-        memory = memory.map(search.repeat)
-        state = _map_state(state, search.repeat)
-        step = model.build_step(len(search.finished))
+        decoding = model.start_decoding(memory.map(search.repeat), search.repeat_state(state))
         for _ in range(max_length):
-            logits, weights, state = step(search.tokens[-1][None], memory, state)
-            parents = search.advance(logits[0].log_softmax(dim=-1), weights[0])
-            state = _map_state(state, partial(_select_rows, rows=parents))
+            logits, weights = decoding.step(search.tokens)
+            parents = search.advance(logits, weights)
             if search.finished.all():
                 break
+            if parents is not None:
+                decoding.rearrange(parents)
     return search.select_best(length_penalty)
+
+
+class _Step(NamedTuple):
+    """What a step added to each beam: where it comes from, its token, and what it looked at."""
+
+    parents: Tensor | None
+    tokens: Tensor
+    weights: Tensor
 
 
 class _BatchBeamSearch:
@@ -95,61 +104,75 @@ class _BatchBeamSearch:
     def __init__(self, batch: int, beams: int, device: torch.device) -> None:
         self.batch, self.beams = batch, beams
         rows = batch * beams
-        self.tokens = torch.full((1, rows), START, device=device)
+        self.tokens = torch.full((rows,), START, device=device)
         self.finished = torch.zeros(rows, dtype=torch.bool, device=device)
         self.lengths = torch.zeros(rows, dtype=torch.int64, device=device)
         # All beams are the same at first, so only the first one has successors.
         self.scores = torch.full((batch, beams), -torch.inf, device=device)
         self.scores[:, 0] = 0
-        self.attention: Tensor | None = None
+        self._first = torch.arange(batch, device=device)[:, None] * beams
+        self._steps: list[_Step] = []
 
     def repeat(self, part: Tensor, dim: int = 1) -> Tensor:
         """Repeat each source for each of its beams."""
-        return part.repeat_interleave(self.beams, dim=dim)
+        return part if self.beams == 1 else part.repeat_interleave(self.beams, dim=dim)
 
-    def advance(self, logs: Tensor, weights: Tensor) -> Tensor:
-        """Keep the best successors; returns the rows that they come from.
+    def repeat_state(self, state: ModelState) -> ModelState:
+        """`repeat` applied to each tensor of a state."""
+        if isinstance(state, Tensor):
+            return self.repeat(state)
+        return None if state is None else tuple(map(self.repeat_state, state))
 
-        `logs` (rows, vocabulary) are log-probabilities, `weights` (rows, source steps) attention.
+    def advance(self, logits: Tensor, weights: Tensor) -> Tensor | None:
+        """Keep the best successors; returns the rows that they come from, None for their own.
+
+        `logits` are (rows, vocabulary), `weights` (rows, source steps) those of attention.
         """
-        logs = logs.clone()
-        logs[:, [PADDING, START]] = -torch.inf
+        total = logits.logsumexp(dim=-1)
+        # Neither padding nor a second start is written; the ids in between begin behind them.
+        allowed = logits[:, _FIRST_WRITTEN:]
+        if self.beams == 1:
+            best, chosen = allowed.max(dim=-1)
+            gained = (best - total).masked_fill_(self.finished, 0)
+            tokens = (chosen + _FIRST_WRITTEN).masked_fill_(self.finished, PADDING)
+            self.scores += gained[:, None]
+            return self._add(None, tokens, weights)
+        count = min(self.beams, allowed.shape[1])
+        best, chosen = allowed.topk(count, dim=-1)
+        logs, tokens = best - total[:, None], chosen + _FIRST_WRITTEN
         logs[self.finished] = -torch.inf
-        logs[self.finished, PADDING] = 0  # a finished sequence does not change
-        total = self.scores[..., None] + logs.view(self.batch, self.beams, -1)
-        self.scores, places = total.flatten(1).topk(self.beams, dim=1)
-        first = torch.arange(self.batch, device=places.device)[:, None] * self.beams
-        parents = (first + places // logs.shape[1]).flatten()
-        chosen = (places % logs.shape[1]).flatten()
-        self.lengths = self.lengths[parents] + ~self.finished[parents]
-        self.finished = self.finished[parents] | (chosen == END)
-        self.tokens = torch.cat((self.tokens[:, parents], chosen[None]))
-        rows = weights[parents][None]
-        past = None if self.attention is None else self.attention[:, parents]
-        self.attention = rows if past is None else torch.cat((past, rows))
+        logs[:, 0].masked_fill_(self.finished, 0)  # a finished sequence does not change
+        tokens.masked_fill_(self.finished[:, None], PADDING)
+        scores = self.scores[..., None] + logs.view(self.batch, self.beams, count)
+        self.scores, places = scores.flatten(1).topk(self.beams, dim=1)
+        parents = (self._first + places // count).flatten()
+        tokens = tokens.view(self.batch, -1).gather(1, places).flatten()
+        return self._add(parents, tokens, weights)
+
+    def _add(self, parents: Tensor | None, tokens: Tensor, weights: Tensor) -> Tensor | None:
+        if parents is not None:
+            self.lengths, self.finished = self.lengths[parents], self.finished[parents]
+        self.lengths = self.lengths + ~self.finished
+        self.finished = self.finished | (tokens == END)
+        self.tokens = tokens
+        self._steps.append(_Step(parents, tokens, weights))
         return parents
 
     def select_best(self, length_penalty: float) -> list[DecodedSequence]:
         """The beam with the best score for its length, of each source."""
-        assert self.attention is not None
         lengths = self.lengths.view(self.batch, self.beams)
-        winners = (self.scores / lengths**length_penalty).argmax(dim=1).tolist()
+        best = (self.scores / lengths**length_penalty).argmax(dim=1, keepdim=True)
+        rows = (self._first + best).flatten()
+        ends, scores = self.lengths[rows].tolist(), self.scores.gather(1, best)[:, 0].tolist()
+        tokens, attention = [], []
+        for step in reversed(self._steps):
+            tokens.append(step.tokens[rows])
+            rows = rows if step.parents is None else step.parents[rows]
+            attention.append(step.weights[rows])
+        written = torch.stack(tokens[::-1]).T.tolist()
+        looked = torch.stack(attention[::-1])
         found = []
-        for source, beam in enumerate(winners):
-            row, length = source * self.beams + beam, int(lengths[source, beam])
-            ids = self.tokens[1 : length + 1, row].tolist()
-            written = ids[:-1] if ids[-1] == END else ids
-            score = float(self.scores[source, beam])
-            found.append(DecodedSequence(written, score, self.attention[:length, row]))
+        for source, (ids, end) in enumerate(zip(written, ends, strict=True)):
+            ids = ids[: end - 1] if ids[end - 1] == END else ids[:end]
+            found.append(DecodedSequence(ids, scores[source], looked[:end, source]))
         return found
-
-
-def _select_rows(part: Tensor, rows: Tensor) -> Tensor:
-    return part[:, rows]
-
-
-def _map_state(state: ModelState, change: Callable[[Tensor], Tensor]) -> ModelState:
-    """Apply `change` to each tensor of a state."""
-    if isinstance(state, Tensor):
-        return change(state)
-    return None if state is None else tuple(_map_state(part, change) for part in state)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 
-_ADJECTIVES = (
+ADJECTIVES = (
     "Patient", "Borrowed", "Whistling", "Unlatched", "Copper", "Lopsided", "Drowsy", "Speckled",
     "Forgetful", "Wandering", "Moonlit", "Buttoned", "Crooked", "Humming", "Rainwashed", "Velvet",
 )  # fmt: skip
-_NOUNS = (
+NOUNS = (
     "Kettle", "Lantern", "Gatepost", "Heron", "Teapot", "Ferryman", "Weathercock", "Bellows",
     "Beehive", "Loom", "Haystack", "Otter", "Candlestick", "Wheelbarrow", "Puffin", "Signpost",
 )  # fmt: skip
-_PLACES = (
+PLACES = (
     "", "", "", " at the Ford", " on the Quay", " in the Orchard", " by the Sluice", " at Low Tide",
     " under the Stairs", " beyond the Mill",
 )  # fmt: skip
@@ -25,4 +25,4 @@ def generate_title(seed: int) -> str:
     (True, True)
     """
     choose = random.Random(seed).choice
-    return f"The {choose(_ADJECTIVES)} {choose(_NOUNS)}{choose(_PLACES)}"
+    return f"The {choose(ADJECTIVES)} {choose(NOUNS)}{choose(PLACES)}"

@@ -57,11 +57,11 @@ class DurationSolver:
 
     def __init__(self, durations: Collection[Fraction], tuplets: Iterable[int] = ()) -> None:
         fine = math.lcm(*(length.denominator for length in durations))
-        self._step = math.lcm(*tuplets)
-        self.eighth_ticks = fine * self._step
+        self.step_ticks = math.lcm(*tuplets)
+        self.eighth_ticks = fine * self.step_ticks
         #: Ticks an event may last: with how many tokens after its pitch.
         self.costs = {self.to_ticks(length): 1 for length in durations} | {self.eighth_ticks: 0}
-        self._steps = {ticks // self._step: 1 + cost for ticks, cost in self.costs.items()}
+        self._steps = {ticks // self.step_ticks: 1 + cost for ticks, cost in self.costs.items()}
         self._fill_costs = self._compute_fill_costs(MAX_BAR_EIGHTHS * fine)
         self._sum_costs = self._compute_sum_costs(2 * MAX_BAR_EIGHTHS * fine)
         self._base = lru_cache(maxsize=None)(self._compute_base)
@@ -96,7 +96,7 @@ class DurationSolver:
 
     def tokens_to_fill(self, ticks: int) -> int:
         """The fewest tokens whose plain notes fill this time exactly, or `UNREACHABLE`."""
-        steps, rest = divmod(ticks, self._step)
+        steps, rest = divmod(ticks, self.step_ticks)
         return (
             UNREACHABLE
             if rest or not 0 <= steps < len(self._fill_costs)
@@ -106,7 +106,7 @@ class DurationSolver:
     def max_tokens_to_fill(self, full: int) -> int:
         """The most tokens that a time up to this one needs, of those that can be filled."""
         return max(
-            cost for cost in self._fill_costs[: full // self._step + 1] if cost < UNREACHABLE
+            cost for cost in self._fill_costs[: full // self.step_ticks + 1] if cost < UNREACHABLE
         )
 
     def can_be_pickup(self, ticks: int, full: int) -> bool:
@@ -119,7 +119,7 @@ class DurationSolver:
 
     def min_tokens(self, passed: int, tuplet: OpenTuplet | None, goals: BarGoals) -> int:
         """The fewest tokens from here to a total where the bar may end, or `UNREACHABLE`."""
-        steps, rest = divmod(passed, self._step)
+        steps, rest = divmod(passed, self.step_ticks)
         base = self._base(goals)
         if tuplet is None:
             return UNREACHABLE if rest or steps >= len(base) else int(base[steps])
@@ -132,11 +132,11 @@ class DurationSolver:
 
     def _compute_base(self, goals: BarGoals) -> Counts:
         """`need` where no tuplet is under way, for every number of steps up to a full bar."""
-        whole = goals.full_bar // self._step
+        whole = goals.full_bar // self.step_ticks
         fill = np.array(self._fill_costs)
         base = np.full(whole + 1, UNREACHABLE)
         for total in goals.totals:
-            here = total // self._step
+            here = total // self.step_ticks
             base[: here + 1] = np.minimum(base[: here + 1], fill[here::-1])
         if goals.allows_pickup:
             possible = np.maximum(fill[: whole + 1], fill[whole::-1]) < UNREACHABLE
@@ -147,9 +147,9 @@ class DurationSolver:
     def _compute_offsets(self, tuplet: OpenTuplet, rest: int) -> tuple[Counts, Counts]:
         """How many steps on a tuplet may end, `rest` ticks past a step, and with what tokens."""
         costs = self._sum_costs[tuplet.events_left]
-        ends = rest + np.arange(len(costs)) * (self._step * tuplet.time // tuplet.notes)
-        useful = (ends % self._step == 0) & (costs < UNREACHABLE)
-        return ends[useful] // self._step, costs[useful]
+        ends = rest + np.arange(len(costs)) * (self.step_ticks * tuplet.time // tuplet.notes)
+        useful = (ends % self.step_ticks == 0) & (costs < UNREACHABLE)
+        return ends[useful] // self.step_ticks, costs[useful]
 
     def next_ticks(
         self, passed: int, tuplet: OpenTuplet | None, goals: BarGoals

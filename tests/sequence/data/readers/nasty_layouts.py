@@ -31,7 +31,7 @@ NASTY_LAYOUTS = [
         read({"a": [1, 2, 4], "b": [nan, 3, 5]}),
         {"missing": ["none seen"]},
     ),
-    NastyTable("a column of nothing", "a,b\n1,\n2,\n", read({"a": [1, 2], "b": [nan, nan]})),
+    NastyTable("a column of nothing", "a,b\n1,\n2,\n", read({"a": [1, 2]}, "Left out: b")),
     NastyTable(
         "empty rows at the end", "a,b\n1,2\n,\n,\n", read({"a": [1], "b": [2]}, "2 empty rows")
     ),

@@ -184,3 +184,71 @@ def test_rules_that_cannot_be_followed(rule: str, said: str, tmp_path: Path) -> 
     (tmp_path / "a.csv").write_text("time,x\n2024-01-01 00:00,1\n2024-01-01 00:30,2\n")
     with pytest.raises(DataError, match=said):
         load_data(tmp_path / "a.csv", regular=rule)
+
+
+def write_times(path: Path, times: list[str]) -> Path:
+    path.write_text("time,x\n" + "".join(f"{one},{n}\n" for n, one in enumerate(times)))
+    return path
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
+def test_dates_without_an_offset_are_in_the_zone_that_is_named(zone: str, tmp_path: Path) -> None:
+    moments = pd.date_range("2024-01-01", "2024-12-31", freq="30min", tz=zone)
+    local = moments.tz_localize(None)
+    path = write_times(tmp_path / "a.csv", [one.isoformat() for one in local])
+    series = _load(path, time_zone=zone)
+    assert series.times is not None and series.time_zone == zone
+    expected = moments.tz_convert("UTC").tz_localize(None).as_unit("us")
+    np.testing.assert_array_equal(series.times.flat, expected.to_numpy())
+    assert f"Dates without an offset are taken as those of {zone}." in series.report()
+    assert "show twice, the first 2024-" in series.report()
+    assert "Usual step: 30 minutes." in series.report() and "gap" not in series.report()
+
+
+def test_times_that_clocks_skip_are_said(tmp_path: Path) -> None:
+    path = write_times(tmp_path / "a.csv", [f"2024-03-31T0{hour}:30" for hour in (1, 2, 4)])
+    series = _load(path, time_zone="Europe/Berlin")
+    local = pd.DatetimeIndex(["2024-03-31T01:30", "2024-03-31T02:30", "2024-03-31T04:30"])
+    expected = local.tz_localize("Europe/Berlin", nonexistent=pd.Timedelta("1h"))
+    assert series.times is not None
+    np.testing.assert_array_equal(
+        series.times.flat, expected.tz_convert("UTC").tz_localize(None).as_unit("us").to_numpy()
+    )
+    assert "1 time that the clocks of Europe/Berlin skip, the first 2024-03-31T02:30" in (
+        series.report()
+    )
+
+
+def test_moments_are_given_back_in_the_zone_that_is_named(tmp_path: Path) -> None:
+    path = write_times(tmp_path / "a.csv", [f"2024-07-01T0{hour}:00:00Z" for hour in (1, 2, 3)])
+    series = _load(path, time_zone="Asia/Tokyo")
+    assert series.times is not None
+    assert series.times.flat[0] == np.datetime64("2024-07-01T01:00")
+    assert (series.time_zone, series.time_format[-3:]) == ("Asia/Tokyo", "%:z")
+    assert "given back in Asia/Tokyo" in series.report()
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        ("2024-01-01,1\n2024-01-02,2\n", {"time_zone": "Mars/Base"}, "is no time zone"),
+        ("1,1\n2,2\n", {"time_zone": "UTC"}, "but the times are numbers; time_format= reads"),
+        ("1,1\n2,2\n", {"time_zone": "UTC", "no_time": True}, "there is no column of times"),
+        ("January,1\nFebruary,2\n", {}, "months without a year .*time='year,time'"),
+        (",1\n" * 3 + "2024-01-01,2\n" * 3, {}, r"lines 2, 3, 4\).*no time is given.*no_time=True"),
+    ],
+)
+def test_times_that_are_refused(
+    rows: str, options: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("time,x\n" + rows)
+    with pytest.raises(DataError, match=said):
+        _load(tmp_path / "a.csv", **options)
+
+
+def test_an_empty_column_of_times_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("time,x\n,5\n,7\n")
+    series = _load(tmp_path / "a.csv")
+    assert series.features == ("x",) and series.times is None
+    assert "Column 'time' is empty: rows keep their order." in series.report()
+    assert "Left out: time, without a value in any row." in series.report()

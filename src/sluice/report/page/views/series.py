@@ -12,6 +12,9 @@ from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.pack import pack_tensor, round_values
 from sluice.report.page.view_inputs import SeriesView
 from sluice.sequence.data.ragged import Array
+from sluice.sequence.forecasting.forecast import SHOWN_INTERVALS
+from sluice.sequence.models import ForecasterConfig
+from sluice.sequence.models.quantiles import list_intervals
 
 _DIGITS = 6
 
@@ -23,7 +26,8 @@ def pack_series(
 
     ``forecasts`` is ``(time, horizon × targets)``: number ``k · targets + j`` of step t is what was
     said there of target j at step ``t + ahead + k``. ``truth`` goes on beyond the last step, as
-    far as it is known.
+    far as it is known. An interval's ends are the model's quantiles, ``(time, horizon)``, or, of
+    its errors, offsets from the forecast for each step ahead.
     """
     start, stop = forward.window
     packed = {
@@ -40,11 +44,12 @@ def pack_series(
         "ahead": view.ahead,
         "horizon": view.horizon,
         "forecasts": pack_tensor(forward.outputs[start:stop]),
+        "own": forward.quantiles is not None,
         "targets": [
             {
                 "name": name,
                 "truth": _to_list(_collect_truth(view, sequence, j, known, stop)[start:]),
-                "interval": _pack_interval(view, j),
+                "intervals": _pack_quantiles(inputs, forward, j) or _pack_errors(view, j),
             }
             for j, name in enumerate(view.targets)
         ],
@@ -76,12 +81,31 @@ def _collect_truth(
     return truth
 
 
-def _pack_interval(view: SeriesView, j: int) -> dict[str, object] | None:
-    """Offsets from the forecast, for each step ahead."""
+def _pack_quantiles(
+    inputs: ReportInputs, forward: ForwardRecord, j: int
+) -> list[dict[str, object]]:
+    """The model's own intervals of a target, as many as a picture of a forecast has, the widest
+    first."""
+    if forward.quantiles is None:
+        return []
+    config = inputs.model.config
+    assert isinstance(config, ForecasterConfig)
+    shape = (config.horizon, len(config.targets))
+    found = forward.quantiles.unflatten(1, shape)[:, :, j]
+    return [
+        {
+            "percent": percent,
+            "lower": pack_tensor(found[..., low]),
+            "upper": pack_tensor(found[..., high]),
+        }
+        for percent, low, high in reversed(list_intervals(config.quantiles)[-SHOWN_INTERVALS:])
+    ]
+
+
+def _pack_errors(view: SeriesView, j: int) -> list[dict[str, object]]:
+    """An interval of the model's errors."""
     if view.interval is None:
-        return None
-    return {
-        "coverage": view.interval.coverage,
-        "lower": _to_list(view.interval.lower[:, j]),
-        "upper": _to_list(view.interval.upper[:, j]),
-    }
+        return []
+    ends = view.interval.lower[:, j], view.interval.upper[:, j]
+    percent = 100 * view.interval.coverage
+    return [{"percent": percent, "lower": _to_list(ends[0]), "upper": _to_list(ends[1])}]

@@ -12,8 +12,8 @@ import numpy as np
 
 from sluice.sequence.data.ragged import Array, Indices, RaggedArray
 from sluice.sequence.data.readers.numbers import is_missing
+from sluice.sequence.data.readers.parsed_times import ParsedTimes
 from sluice.sequence.data.readers.table_options import ColumnRoles, LabelPer, sort_naturally
-from sluice.sequence.data.readers.times import ParsedTimes
 from sluice.sequence.data.regular import make_regular
 from sluice.sequence.data.report import LoadReport, SkippedItem, pluralize
 from sluice.sequence.data.series import Series

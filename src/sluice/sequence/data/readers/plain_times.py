@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sluice.sequence.data.readers.parsed_times import ParsedTimes
 from sluice.sequence.data.readers.row_blocks import RowBlocks
 from sluice.sequence.data.readers.time_patterns import describe_iso
-from sluice.sequence.data.readers.times import ParsedTimes, drop_missing, read_plain_dates
+from sluice.sequence.data.readers.time_text import drop_missing, read_plain_dates
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -26,6 +26,8 @@ class TableOptions(TypedDict, total=False):
             commas; default those that are certain by name and content.
         time_format: of dates that are not ISO 8601, as of `strptime`; or "unix", "unix-ms",
             "unix-us" or "excel" for numbers that count from a date.
+        time_zone: of dates without an offset, such as Europe/Berlin, UTC or +01:00; others are
+            given back in it.
         no_time: keep the rows in their order, whatever the columns hold.
         regular: make the times regular by a rule such as "hour:mean", see `make_regular`.
         label: the column with the class of each row or sequence; default one named label or class.
@@ -44,6 +46,7 @@ class TableOptions(TypedDict, total=False):
     id: str | None
     time: str | Sequence[str] | None
     time_format: str | None
+    time_zone: str | None
     no_time: bool
     regular: str | None
     label: str | None

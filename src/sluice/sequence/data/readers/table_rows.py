@@ -11,11 +11,13 @@ import numpy as np
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.categories import add_categories, match_category
 from sluice.sequence.data.readers.columns import Rows, to_series
+from sluice.sequence.data.readers.empty_columns import leave_out_empty
 from sluice.sequence.data.readers.numbers import (
     NumberFormat,
     count_rounded,
     parse_numbers,
 )
+from sluice.sequence.data.readers.parsed_times import ParsedTimes
 from sluice.sequence.data.readers.plain_times import PlainTimes
 from sluice.sequence.data.readers.row_blocks import RowBlocks
 from sluice.sequence.data.readers.table import Table, is_text
@@ -34,7 +36,8 @@ from sluice.sequence.data.readers.table_reading import (
 )
 from sluice.sequence.data.readers.table_times import find_roles, get_time_options
 from sluice.sequence.data.readers.time_parts import combine_times
-from sluice.sequence.data.readers.times import ParsedTimes
+from sluice.sequence.data.readers.time_refusals import suggest_no_time
+from sluice.sequence.data.readers.time_zones import place_in_zone, require_times
 from sluice.sequence.data.report import SkippedItem, pluralize
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
@@ -56,7 +59,7 @@ def read_tables(tables: Sequence[Table], options: TableOptions) -> Series:
         DataError: as `read_rows`, or files of different columns.
     """
     options = add_categories(tables, options)
-    rows = [read_rows(table, options) for table in tables]
+    rows = leave_out_empty([read_rows(table, options) for table in tables], options)
     return to_series(rows, options.get("label_per"), options.get("regular"))
 
 
@@ -74,6 +77,7 @@ def read_rows(table: Table, options: TableOptions) -> Rows:
         reading.form = find_form(reading, roles)
         numeric = [name for name in columns if is_numeric(reading, name)]
         roles = roles.resolve([*table.types], numeric)
+        require_times(roles.time, options.get("time_zone"))
         require_numbers(reading, roles)
     except DataError as error:
         hint = suggest_columns(reading) if "is numeric" in str(error) else ""
@@ -296,7 +300,8 @@ def _read_times(reading: TableReading, roles: ColumnRoles, cells: _Cells, end: i
             raise reading.fail(str(error)) from None
     for row, reason in times.bad.items():
         reading.bad.setdefault(row, reason)
-    return times
+    zone = reading.options.get("time_zone")
+    return place_in_zone(times, zone, in_order=roles.id is None) if zone else times
 
 
 def _read_texts(reading: TableReading, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
@@ -331,8 +336,12 @@ def _require_few_skipped(reading: TableReading, read: int, skipped: Sequence[Ski
     raise DataError(
         f"{path}: {len(skipped)} of {read + len(skipped)} rows cannot be read "
         f"(lines {some}{', ...' if len(skipped) > _SHOWN_LINES else ''}), the first: "
-        f"{skipped[0].reason}; correct them."
+        f"{skipped[0].reason}; correct them{_suggest_order(skipped[0].reason)}."
     )
+
+
+def _suggest_order(reason: str) -> str:
+    return f", or {suggest_no_time()}" if reason == "no time is given" else ""
 
 
 def _list_options(reading: TableReading) -> dict[str, object]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sluice.option_names import name_option, name_setting
 from sluice.sequence.data.distinct import find_distinct
+from sluice.sequence.data.readers.parsed_times import ParsedTimes
 from sluice.sequence.data.readers.time_parts import (
     CLOCK_NAMES,
     TimeOptions,
@@ -18,8 +19,9 @@ from sluice.sequence.data.readers.time_parts import (
     join_cells,
     normalise_name,
 )
+from sluice.sequence.data.readers.time_refusals import suggest_no_time
 from sluice.sequence.data.readers.time_suggestions import suggest_patterns
-from sluice.sequence.data.readers.times import ParsedTimes, parse_times, suggest_no_time
+from sluice.sequence.data.readers.times import parse_times
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ def find_time_columns(sample: Sample, asked: TimeOptions) -> TimeChoice:
     if columns:
         return TimeChoice(columns)
     hint = found.suggest_column()
+    if found.empty:
+        return TimeChoice((), f"Column {found.empty!r} is empty: rows keep their order{hint}.")
     return TimeChoice((), f"No column of times: rows keep their order{hint}.")
 
 
@@ -89,6 +93,7 @@ class _Finding:
     def __init__(self, sample: Sample, asked: TimeOptions) -> None:
         self.sample, self.asked = sample, asked
         self.parsed: dict[str, ParsedTimes] = {}
+        self.empty = ""
 
     def find_kind(self, name: str) -> CellsKind:
         """What the cells of a column are."""
@@ -118,6 +123,7 @@ class _Finding:
         """By usual names of a time."""
         named = [name for name in self.sample if normalise_name(name) in _NAMES]
         kinds = {name: self.find_kind(name) for name in named}
+        self.empty = next((name for name, kind in kinds.items() if kind == "empty"), "")
         kinds = {name: kind for name, kind in kinds.items() if kind != "empty"}
         if not kinds:
             return ()

@@ -11,7 +11,8 @@ import numpy as np
 from sluice.option_names import name_setting
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.clock_times import read_clock
-from sluice.sequence.data.readers.times import ParsedTimes, parse_times
+from sluice.sequence.data.readers.parsed_times import ParsedTimes
+from sluice.sequence.data.readers.times import parse_times
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _LONG_MONTHS = (
     "january february march april may june july august september october november december".split()
 )
+MONTH_NAMES = frozenset((*_MONTHS, *_LONG_MONTHS, "sept"))
 _WIDTHS = {"Y": 4, "G": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "j": 3, "V": 2}
 _OTHERS = {
     "f": r"(?P<f>\d{1,9})",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sluice.sequence.data.readers.time_patterns import compile_form
+from sluice.sequence.data.readers.time_patterns import MONTH_NAMES, compile_form
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +58,15 @@ def _find_fitting(
 
 def _find_marks(pattern: str) -> set[str]:
     return {*re.sub(r"%.|\s", "", pattern)}
+
+
+def is_month(cell: str) -> bool:
+    """Whether a cell is the name of a month alone.
+
+    >>> is_month("January"), is_month("jan."), is_month("2024-01")
+    (True, True, False)
+    """
+    return cell.lower().removesuffix(".") in MONTH_NAMES
 
 
 def is_time_of_day(cell: str) -> bool:

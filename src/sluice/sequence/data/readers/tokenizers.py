@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZE = {"words": 20_000, "subwords": 4_000}
 
-_WORD = r"\n|\w+|[^\w\s]+"
+WORD_PATTERN = r"\n|\w+|[^\w\s]+"
 """A line break, a word, or a run of punctuation."""
 
 
@@ -76,7 +76,7 @@ def train_tokenizer(
     trainer: trainers.Trainer
     if unit == "words":
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), "removed", invert=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD_PATTERN), "removed", invert=True)
         trainer = trainers.WordLevelTrainer(
             vocab_size=size, special_tokens=[UNKNOWN], show_progress=False
         )

@@ -1,0 +1,1 @@
+"""Models as pages: one HTML file each, which runs with no network."""

@@ -1,0 +1,1 @@
+"""A model of tunes as a page that composes, draws and plays, in one file without a network."""
