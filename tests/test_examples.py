@@ -10,7 +10,10 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+from sluice.chorales.corpus import load_chorales
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -41,11 +44,26 @@ def test_pictures_of_examples(
     assert "trained on n up to 10" in capsys.readouterr().out
     headers = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
     looks = {"looking.png", "looking-series.png", "looking-attention.png", "watching.png"}
-    others = {"forecast.png", "translation-attention.png"}
+    others = {"forecast.png", "translation-attention.png", "chorale-units.png"}
     assert {*headers, *looks, *others} == {path.name for path in PICTURES.glob("*.png")}
     assert set(headers.values()) == {b"\x89PNG\r\n\x1a\n"}
 
 
+def test_the_units_of_a_chorale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    music21 = pytest.importorskip("music21")
+    bach = Path(music21.__file__).parent / "corpus" / "bach"
+    read = load_chorales([bach / "bwv66.6.mxl", bach / "bwv269.mxl", bach / "bwv281.mxl"])
+    module = example("chorale_units")
+    shares = module.main(tmp_path, read.rolls)
+    assert "units; best three units of each" in capsys.readouterr().out
+    assert (tmp_path / "chorale-units.png").read_bytes()[:4] == b"\x89PNG"
+    assert all(((one >= 0) & (one <= 1)).all() for one in shares.values())
+    # Of 1, 3 | 4, 8 the variance is 6.5, and 4 of it lies between the means 2 and 6.
+    activities, groups = np.array([[1.0], [4], [3], [8]]), np.array([7, 2, 7, 2])
+    assert module.explain_variance(activities, groups) == pytest.approx(4 / 6.5)
+
+
+@pytest.mark.exhaustive
 @pytest.mark.skipif(
     shutil.which("chromium") is None or importlib.util.find_spec("playwright") is None,
     reason="needs Chromium and playwright",
@@ -77,6 +95,7 @@ def _size_of(picture: Path) -> bytes:
     return picture.read_bytes()[16:24]
 
 
+@pytest.mark.exhaustive
 def test_the_sketches_of_the_page_are_current(tmp_path: Path) -> None:
     example("sketches").main(tmp_path)
     page = (ROOT / "docs" / "equations-and-sketches.md").read_text()

@@ -79,9 +79,19 @@ def test_pages(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+def test_torch(model: Path) -> None:
+    said = run("export", model, "--to", "torch")
+    assert said.exit_code == 0, said.output
+    assert "from model import load" in said.stdout and model.with_suffix(".pt").exists()
+    assert "no form for an embedding" in sentence(run("export", model, "--to", "rtneural"))
+
+
 def test_what_is_refused(model: Path, tmp_path: Path) -> None:
     assert "must not be the model itself" in sentence(run("export", model, "--out", model))
     forecaster = tmp_path / "forecaster.safetensors"
     build_checkpoint().save(forecaster)
-    assert "is a Forecaster" in sentence(run("export", forecaster))
+    assert "not of a Forecaster" in sentence(run("export", forecaster, "--to", "keras"))
+    assert "compares losses of language models" in sentence(
+        run("export", forecaster, "--check", forecaster)
+    )
     assert "missing.safetensors" in sentence(run("export", tmp_path / "missing.safetensors"))

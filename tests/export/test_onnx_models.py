@@ -11,7 +11,17 @@ from torch import Tensor, nn
 
 import sluice
 from sluice.export import ExportError
-from sluice.sequence import LanguageModel, LanguageModelConfig
+from sluice.sequence.models import (
+    Classifier,
+    Forecaster,
+    ForecasterConfig,
+    LabelsConfig,
+    LanguageModel,
+    LanguageModelConfig,
+    Seq2Seq,
+    Seq2SeqConfig,
+    Tagger,
+)
 
 
 class Tagging(nn.Module):
@@ -66,6 +76,45 @@ def test_a_language_model_with_its_states(stream: bool, tmp_path: Path) -> None:
         own, state = run_file(made.path, tokens=step, h_0=state)
         torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(state, last, rtol=1e-4, atol=1e-5)
+
+
+def test_lengths_and_resets_of_models(tmp_path: Path) -> None:
+    config = LabelsConfig(classes=3, features=2, embedding_size=0, hidden_size=4, num_layers=1)
+    for model in (Classifier(config).eval(), Tagger(config).eval()):
+        made = sluice.export.onnx(model, tmp_path / "a.onnx", lengths=True, resets=True)
+        assert list(made.inputs) == ["input", "lengths", "resets"]
+        x, lengths = torch.randn(6, 3, 2), torch.tensor([6, 2, 4])
+        x[1, 0] = torch.nan
+        resets = torch.rand(6, 3) < 0.3
+        with torch.no_grad():
+            expected = model(x, lengths=lengths, resets=resets)[0]
+        found = run_file(made.path, input=x, lengths=lengths, resets=resets)[0]
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_with_resets(tmp_path: Path) -> None:
+    shape = LanguageModelConfig(12, embedding_size=4, hidden_size=4, cell="gru", num_layers=1)
+    model = LanguageModel(shape).eval()
+    made = sluice.export.onnx(model, tmp_path / "a.onnx", stream=True, resets=True, check=False)
+    tokens, resets = torch.randint(12, (5, 3)), torch.rand(5, 3) < 0.4
+    with torch.no_grad():
+        expected = model(tokens, resets=resets)[0]
+    state = torch.zeros(1, 3, 4)
+    for t in range(5):
+        logits, state = run_file(made.path, tokens=tokens[t], h_0=state, resets=resets[t])
+        torch.testing.assert_close(logits, expected[t], rtol=1e-4, atol=1e-5)
+
+
+def test_models_that_are_not_one_call(tmp_path: Path) -> None:
+    pairs = Seq2Seq(Seq2SeqConfig(9, 9, hidden_size=4, embedding_size=4))
+    with pytest.raises(ExportError, match="a Seq2Seq reads a source once and then chooses"):
+        sluice.export.onnx(pairs, tmp_path / "a.onnx")
+    forecaster = Forecaster(ForecasterConfig(features=2, targets=(0,), horizon=2, hidden_size=4))
+    with pytest.raises(ExportError, match="a Forecaster fills in missing values by a running max"):
+        sluice.export.onnx(forecaster, tmp_path / "a.onnx")
+    tagger = Tagger(LabelsConfig(classes=3, features=2, hidden_size=4))
+    with pytest.raises(ExportError, match="stream: a model that reads from the end needs"):
+        sluice.export.onnx(tagger, tmp_path / "a.onnx", stream=True)
 
 
 def test_a_model_that_torch_cannot_export(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sluice.chorales.readers.files import RollCollection, read_rolls
-from sluice.chorales.readers.musicxml import read_musicxml
+from sluice.chorales.readers.musicxml import count_parts
 from sluice.chorales.roll import Roll
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths
@@ -63,7 +63,7 @@ def load_chorales(paths: StrPaths | None = None, *, grid: int = 4) -> RollCollec
     if found is None or found.origin is None:
         raise MissingExtraError("music21", "tunes")
     folder = Path(found.origin).parent / "corpus" / "bach"
-    files = [one for one in sorted(folder.glob("*.mxl")) if len(read_musicxml(one).parts) == 4]
+    files = [one for one in sorted(folder.glob("*.mxl")) if count_parts(one) == 4]
     if not files:
         raise DataError(f"{folder} holds no chorales; install music21 with its corpus.")
     read = read_rolls(files, grid=grid)

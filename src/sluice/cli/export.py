@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,9 +12,28 @@ from sluice.cli.options import CheckpointArgument, Threads
 
 if TYPE_CHECKING:
     from sluice.export import ExportedFile
-    from sluice.sequence import Checkpoint, LanguageModel
+    from sluice.sequence import Checkpoint
 
-Target = Literal["onnx", "c", "js", "html"]
+Target = Literal["onnx", "c", "js", "html", "keras", "torch", "rtneural"]
+_SUFFIXES: dict[Target, str] = {
+    "onnx": ".onnx",
+    "c": ".c",
+    "js": ".js",
+    "html": ".html",
+    "keras": ".keras",
+    "torch": ".py",
+    "rtneural": ".rtneural.json",
+}
+_OPTIONS: dict[Target, tuple[str, ...]] = {
+    "onnx": ("stream", "int8", "check"),
+    "c": ("int8",),
+    "js": ("int8", "check"),
+    "html": ("int8",),
+    "keras": ("stream",),
+    "torch": (),
+    "rtneural": (),
+}
+"""Which of the options apply to a target."""
 _TOKENS = 5_000
 """How many tokens of the data are compared."""
 
@@ -48,15 +67,16 @@ def export(
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Write a language model as a file that another engine runs, and compare the two.
+    """Write a trained model as a file that another engine runs, and compare the two.
 
-    The file is run before it is written; one that differs is refused. C and JavaScript are always a
-    single step. HTML is a page on which the model writes, or composes tunes. CHECKPOINT may be
-    the word tunes, for the bundled model.
+    The file is run before it is written; one that differs is refused. C and JavaScript are
+    always a single step. HTML is a page on which the model writes, or composes tunes. CHECKPOINT
+    may be the word tunes, for the bundled model.
     """
-    unused = {"--stream": stream and to != "onnx", "--check": check and to in ("c", "html")}
-    for option in (name for name, is_unused in unused.items() if is_unused):
-        fail(f"{option} does not apply to --to {to}; leave it out")
+    given = {"stream": stream, "int8": int8, "check": check}
+    for name, value in given.items():
+        if value and name not in _OPTIONS[to]:
+            fail(f"--{name} does not apply to --to {to}; leave it out")
     with report_errors(ValueError, ImportError):
         import torch
 
@@ -69,35 +89,36 @@ def export(
         torch.set_num_threads(threads or 1)
         named, checkpoint = checkpoint, _find_file(checkpoint)
         found = Checkpoint.load(checkpoint)
-        if not isinstance(found.model, LanguageModel):
-            fail(
-                f"{checkpoint} is a {type(found.model).__name__}, and this command writes language "
-                "models; in Python sluice.export.onnx(model, path, inputs=...) writes any module"
-            )
-        path = out or named.with_suffix(f".{to}")
+        path = out or named.with_suffix(_SUFFIXES[to])
         if path.exists() and path.samefile(checkpoint):
             fail(f"--out must not be the model itself, got {out}")
-        if to == "c":
-            made = sluice.export.c(found.model, path, int8=int8)
-        elif to == "js":
-            vocabulary = found.vocabulary
-            made = sluice.export.js(found.model, path, vocabulary=vocabulary, int8=int8)
-        elif to == "html":
-            made = _write_page(found, found.model, path, int8)
-        else:
-            made = sluice.export.onnx(found.model, path, stream=stream, int8=int8)
-        typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
-        if made.difference is None:
-            typer.echo("There is no node here, so it was not run.")
-        else:
-            typer.echo(f"Run here, it differs from the model by at most {made.difference:.1e}.")
-        for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
-            listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
-            if listed:
-                typer.echo(f"{label}: {listed}")
-        typer.echo(f"Run it: {made.usage}")
+        if check is not None and not isinstance(found.model, LanguageModel):
+            fail(
+                f"--check compares losses of language models, and {checkpoint} is a "
+                f"{type(found.model).__name__}; leave it out"
+            )
+        options: dict[str, Any] = {n: given[n] for n in _OPTIONS[to] if n != "check"}
+        if to in ("js", "html"):
+            options["vocabulary"] = found.vocabulary
+        write: Any = _write_page if to == "html" else getattr(sluice.export, to)
+        made: ExportedFile = write(found if to == "html" else found.model, path, **options)
+        _report(made, to)
         if check is not None:
             _compare_losses(found, made.path, check)
+
+
+def _report(made: ExportedFile, to: Target) -> None:
+    typer.echo(f"Written: {made.path} ({made.size:,} bytes)")
+    if made.difference is None:
+        typer.echo("There is no node here, so it was not run.")
+    else:
+        how = "Read again" if to == "rtneural" else "Run"
+        typer.echo(f"{how} here, it differs from the model by at most {made.difference:.1e}.")
+    for label, shapes in (("Reads", made.inputs), ("Gives", made.outputs)):
+        listed = "; ".join(f"{n} ({', '.join(map(str, s))})" for n, s in shapes.items())
+        if listed:
+            typer.echo(f"{label}: {listed}")
+    typer.echo(f"Run it: {made.usage}")
 
 
 def _find_file(checkpoint: Path) -> Path:
@@ -109,15 +130,16 @@ def _find_file(checkpoint: Path) -> Path:
     return find_checkpoint()
 
 
-def _write_page(
-    checkpoint: Checkpoint, model: LanguageModel, path: Path, int8: bool
-) -> ExportedFile:
+def _write_page(checkpoint: Checkpoint, path: Path, int8: bool, vocabulary: Any) -> ExportedFile:
     import sluice.export
+    from sluice.sequence import LanguageModel
     from sluice.tunes.web_page.page import composes_tunes, write_tunes_page
 
-    if composes_tunes(checkpoint.vocabulary):
+    if composes_tunes(vocabulary):
         return write_tunes_page(checkpoint, path, int8=int8)
-    return sluice.export.html(model, path, vocabulary=checkpoint.vocabulary, int8=int8)
+    if not isinstance(checkpoint.model, LanguageModel):
+        fail(f"a page is written of language models, not of a {type(checkpoint.model).__name__}")
+    return sluice.export.html(checkpoint.model, path, vocabulary=vocabulary, int8=int8)
 
 
 def _compare_losses(checkpoint: Checkpoint, path: Path, data: str) -> None:

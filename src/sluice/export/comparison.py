@@ -1,13 +1,44 @@
-"""How far results of another engine are from ours, and how far rounding may bring them."""
+"""What a file gives beside what it was written from, in its own dtype and in float64."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sluice.export.errors import ExportError
+from sluice.nn.stack import RecurrentStack
+from sluice.run.dispatch import REFERENCE
+
+
+class Original:
+    """A layer or a model in evaluation, run by the reference, and the same in float64."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._own = deepcopy(module).cpu().eval()
+        for layer in self._own.modules():
+            if isinstance(layer, RecurrentStack):
+                layer.backend = REFERENCE
+        self._exact = deepcopy(self._own).double()
+
+    def compare(self, x: Tensor, found: Tensor, case: str) -> float:
+        """The greatest difference of ``found`` from the output for ``x``, both batch first.
+
+        Raises `ExportError` where it is more than rounding explains.
+        """
+        with torch.no_grad():
+            exact, rounded = ({"output": _call(one, x)} for one in (self._exact, self._own))
+        tolerance = find_tolerance(rounded, exact, rounded["output"].dtype)
+        return measure_difference({"output": found}, exact, tolerance, case)
+
+
+def _call(module: nn.Module, x: Tensor) -> Tensor:
+    x = x.to(next(module.parameters()).dtype) if x.is_floating_point() else x.long()
+    is_batch_first = isinstance(module, RecurrentStack) and module.batch_first
+    y: Tensor = module(x if is_batch_first else x.transpose(0, 1))[0]
+    return y if is_batch_first or y.dim() < 3 else y.transpose(0, 1)
 
 
 def measure_difference(

@@ -18,6 +18,7 @@ from sluice import torch_operators as torch_operators  # which registers them
 from sluice.equations.specs import Sizes
 from sluice.equations.text import from_text
 from sluice.run import reference
+from sluice.run.onnx_translation import refuse_untranslated
 from sluice.run.operator_pass import OperatorPass
 from sluice.run.recording import recorders
 from sluice.run.shapes import check_shapes
@@ -130,6 +131,7 @@ def describe_run(*arguments: _Argument) -> list[Tensor]:
 
 def describe_run_pass(*arguments: _Argument) -> list[Tensor]:
     """The same for `compute_run_pass`."""
+    refuse_untranslated()
     inputs, mode, (keeps_tape,) = _collect(arguments)
     x, states = inputs.x, inputs.states
     last = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -63,6 +64,15 @@ def read_musicxml(path: StrPath) -> ScoreContents:
     if not contents.notes:
         raise DataError(f"{path} is MusicXML without notes.")
     return contents
+
+
+def count_parts(path: StrPath) -> int:
+    """The parts that a score lists, without reading the notes.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    return len(re.findall(rb"<score-part[ >]", _unpack(Path(path))))
 
 
 class _MusicXmlError(DataError):

@@ -51,46 +51,45 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 FUNCTIONS: dict[str, str] = {
     "own_exp": """\
-static float own_exp(float x)
+INLINE float own_exp(float x)
 {
-    union { float value; int32_t bits; } half, rest;
-    float y = x > 89.0f ? 89.0f : x, n, r, p;
-    int32_t whole, part;
-    if (x != x) return x;
-    y = y < -104.0f ? -104.0f : y;
-    n = floorf(y * 1.44269504f + 0.5f);
+    const float low = x < -104.0f ? -104.0f : x, y = low > 89.0f ? 89.0f : low;
+    union { float value; uint32_t bits; } whole, half, rest;
+    float n, r, p;
+    uint32_t power;
+    whole.value = y * 1.44269504f + 12582912.0f;
+    n = whole.value - 12582912.0f;
     r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
     p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r
         + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
     p = (p * r * r + r) + 1.0f;
-    whole = (int32_t)n;
-    part = whole / 2;
-    half.bits = (part + 127) * 8388608;
-    rest.bits = (whole - part + 127) * 8388608;
+    power = whole.bits - 1262485248u;
+    half.bits = ((power >> 1) - 1u) << 23;
+    rest.bits = (power - (power >> 1) - 1u) << 23;
     return p * half.value * rest.value;
 }
 """,
     "own_expm1": """\
-static float own_expm1(float x)
+INLINE float own_expm1(float x)
 {
-    float p;
-    if (fabsf(x) > 0.34f) return own_exp(x) - 1.0f;
-    p = ((((1.9875691500e-4f * x + 1.3981999507e-3f) * x + 8.3334519073e-3f) * x
+    const float far = own_exp(x) - 1.0f;
+    float p = ((((1.9875691500e-4f * x + 1.3981999507e-3f) * x + 8.3334519073e-3f) * x
         + 4.1665795894e-2f) * x + 1.6666665459e-1f) * x + 5.0000001201e-1f;
-    return p * x * x + x;
+    p = p * x * x + x;
+    return fabsf(x) > 0.34f ? far : p;
 }
 """,
     "own_sigmoid": """\
-static float own_sigmoid(float x)
+INLINE float own_sigmoid(float x)
 {
     return 1.0f / (1.0f + own_exp(-x));
 }
 """,
     "own_tanh": """\
-static float own_tanh(float x)
+INLINE float own_tanh(float x)
 {
     const float a = fabsf(x), t = own_expm1(a > 10.0f ? 20.0f : 2.0f * a), y = t / (t + 2.0f);
-    return x != x ? x : x < 0.0f ? -y : y;
+    return x < 0.0f ? -y : y;
 }
 """,
     "own_log": """\

@@ -6,74 +6,13 @@ from dataclasses import dataclass
 
 from sluice._version import __version__
 from sluice.export.network_writer import NetworkWriter
+from sluice.export.to_c.helpers import HELPERS, LANES
 from sluice.export.to_c.operations import FUNCTIONS, list_functions
 from sluice.export.to_c.step import CSource, write_number
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.models import LanguageModel
 
 FLAGS = "-std=c99 -O2 -ftree-vectorize -ffp-contract=off"
-
-_HELPERS = {
-    "map": """\
-static void map(float *restrict out, const float *restrict w, const float *restrict b,
-                const float *restrict x, int rows, int columns)
-{
-    int r, c;
-    for (r = 0; r < rows; r++) out[r] = b ? b[r] : 0.0f;
-    for (c = 0; c < columns; c++)
-        for (r = 0; r < rows; r++) out[r] = out[r] + w[c * rows + r] * x[c];
-}
-""",
-    "map_int8": """\
-static void map_int8(float *restrict out, const int8_t *restrict w, const float *restrict scale,
-                     const float *restrict b, const float *restrict x, int rows, int columns)
-{
-    int r, c;
-    for (r = 0; r < rows; r++) out[r] = 0.0f;
-    for (c = 0; c < columns; c++)
-        for (r = 0; r < rows; r++) out[r] = out[r] + (float)w[c * rows + r] * x[c];
-    for (r = 0; r < rows; r++) out[r] = out[r] * scale[r] + (b ? b[r] : 0.0f);
-}
-""",
-    "norm": """\
-static void norm(float *restrict out, const float *restrict x, const float *restrict w,
-                 const float *restrict b, float epsilon, int count)
-{
-    float mean = 0.0f, variance = 0.0f;
-    int i;
-    for (i = 0; i < count; i++) mean = mean + x[i];
-    mean = mean / (float)count;
-    for (i = 0; i < count; i++) variance = variance + (x[i] - mean) * (x[i] - mean);
-    variance = sqrtf(variance / (float)count + epsilon);
-    for (i = 0; i < count; i++) out[i] = (x[i] - mean) / variance * w[i] + b[i];
-}
-""",
-    "sum": """\
-static float sum(const float *x, int count, int stride)
-{
-    float found = 0.0f;
-    int i;
-    for (i = 0; i < count; i++) found = found + x[i * stride];
-    return found;
-}
-""",
-    "greatest": """\
-static float greatest(const float *x, int count)
-{
-    float found = x[0];
-    int i;
-    for (i = 1; i < count; i++) found = x[i] > found ? x[i] : found;
-    return found;
-}
-""",
-    "copy": """\
-static void copy(float *out, const float *x, int count)
-{
-    int i;
-    for (i = 0; i < count; i++) out[i] = x[i];
-}
-""",
-}
 
 
 @dataclass(frozen=True)
@@ -123,10 +62,10 @@ class ProgramWriter:
             state=state_bytes, cell=network.cell_name,
         )  # fmt: skip
         text = "\n".join(source.lines)
-        helpers = [one for key, one in _HELPERS.items() if f"{key}(" in text]
+        helpers = [one for key, one in HELPERS.items() if f"{key}(" in text]
         own = [FUNCTIONS[one] for one in list_functions(text)]
         body = _BODY.format(
-            name=name, functions="\n".join([*own, *helpers]),
+            name=name, functions="\n".join([LANES, *own, *helpers]),
             constants="\n".join(source.constants), resets="\n".join(resets), step=step,
             lines=text,
         )  # fmt: skip
@@ -174,6 +113,7 @@ _BODY = """\
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __FAST_MATH__
 #error "compile without -ffast-math: sums must keep their order, and NaN its meaning"
@@ -184,7 +124,9 @@ _BODY = """\
 #if defined(__clang__) || !defined(__GNUC__)
 #pragma STDC FP_CONTRACT OFF
 #else
-#pragma GCC optimize ("fp-contract=off")
+/* None of these changes a result. */
+#pragma GCC optimize ("fp-contract=off", "tree-vectorize", "vect-cost-model=dynamic")
+#pragma GCC optimize ("no-trapping-math")
 #endif
 
 {functions}

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sluice.export.step_writer import StepSource
+from sluice.export.to_c.helpers import lay_out_blocks
 from sluice.export.to_c.operations import C_OPERATIONS
 from sluice.sequence.compression import scale_rows
 
@@ -44,16 +45,17 @@ class CSource(StepSource):
     def add_map(
         self, out: str, weight: Tensor, bias: Tensor | None, operand: str, is_int8: bool
     ) -> None:
-        """``out = weight @ operand + bias``; the matrix lies in columns."""
+        """``out = weight @ operand + bias``; the matrix lies in blocks of rows."""
         rows, columns = weight.shape
         added = "0" if bias is None else self.array(bias.float())
         sizes = f"{rows}, {columns}"
         if is_int8:
             whole, scales = scale_rows(weight)
-            own = (self.array(whole.T.contiguous()), self.array(scales), added)
+            own = (self.array(lay_out_blocks(whole)), self.array(scales), added)
             self.add(f"map_int8({out}, {', '.join(own)}, {operand}, {sizes});")
             return
-        self.add(f"map({out}, {self.array(weight.T.float())}, {added}, {operand}, {sizes});")
+        laid = self.array(lay_out_blocks(weight.float()))
+        self.add(f"map({out}, {laid}, {added}, {operand}, {sizes});")
 
     def number(self, value: float) -> str:
         """A float literal."""

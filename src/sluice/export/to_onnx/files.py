@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from sluice.export.errors import ExportError
 from sluice.export.exported import ExportedFile
 from sluice.export.layer_graph import as_layer
+from sluice.export.model_inputs import describe_inputs, describe_model
+from sluice.export.to_onnx.form import LayerForm
 from sluice.files import StrPath, write_atomically
 from sluice.nn.stack import RecurrentStack
-from sluice.sequence.models import LanguageModel
+from sluice.sequence.models import SequenceModel
 
 
 def onnx(
@@ -39,13 +41,15 @@ def onnx(
 
     Args:
         layer_or_model: A layer of `sluice.nn` or `torch.nn`, float32 or float64, a
-            `sluice.sequence.LanguageModel`, or any module whose call takes tensors.
+            `sluice.sequence.LanguageModel`, a `Tagger` or `Classifier`, or any module whose call
+            takes tensors.
         path: The file to write; missing folders are created.
         inputs: For any other module: an example of each argument. All dimensions but the last are
             free (of integers all): time and batch, or the batch alone.
         stream: Write one step: ``input`` is ``(batch, input)``, tokens are ``(batch,)``.
-        lengths: Of a layer: add the input ``lengths``, ``(batch,)``, int64, zeros allowed.
-        resets: Of a layer: add the input ``resets``, boolean, laid out as the input's steps.
+        lengths: Add the input ``lengths``, ``(batch,)``, int64, zeros allowed; of a layer, or of
+            one of those models.
+        resets: Add the input ``resets``, boolean, laid out as the input's steps; likewise.
         int8: Write matrices in int8 with a scale for each row, at about a quarter of the size;
             sums stay in float32.
         check: Run the file in onnxruntime at three shapes and compare it with ours in float64.
@@ -56,7 +60,8 @@ def onnx(
     Raises:
         ExportError: the file differs from ours by more than rounding explains, and nothing is
             written; a layer of copies; ``stream`` for a layer that reads from the end; ``lengths``
-            or ``resets`` for a model; a model that torch cannot export; weights of another dtype.
+            or ``resets`` for another module; a model that is not one call, as of pairs, or that
+            torch cannot export; weights of another dtype.
         MissingExtraError: onnx, onnxruntime or onnxscript is not installed.
         OSError: the file cannot be written.
 
@@ -75,22 +80,18 @@ def onnx(
     if layer is not None:
         if inputs is not None:
             raise ExportError("inputs: a layer needs no examples; leave inputs out")
-        options = {"stream": stream, "lengths": lengths, "resets": resets, "int8": int8}
-        return _export_layer(layer, Path(path), options, check)
-    if lengths or resets:
-        name = "lengths" if lengths else "resets"
-        raise ExportError(f"{name}: of a layer alone; for a model make it one of its arguments")
-    return _export_model(layer_or_model, Path(path), inputs, stream, int8, check)
+        return _export_layer(layer, Path(path), LayerForm(stream, lengths, resets, int8), check)
+    form = LayerForm(stream, lengths, resets, int8)
+    return _export_model(layer_or_model, Path(path), inputs, form, check)
 
 
 def _export_layer(
-    layer: RecurrentStack, path: Path, chosen: dict[str, bool], check: bool
+    layer: RecurrentStack, path: Path, options: LayerForm, check: bool
 ) -> ExportedFile:
     # The library onnx is an extra.
     from sluice.export.to_onnx.layer_check import check_layer
-    from sluice.export.to_onnx.layer_file import LayerFile, LayerForm
+    from sluice.export.to_onnx.layer_file import LayerFile
 
-    options = LayerForm(**chosen)
     file = LayerFile(layer, options)
     content = file.build().SerializeToString()
     difference = check_layer(layer, file, options, content) if check else None
@@ -101,27 +102,33 @@ def _export_model(
     model: nn.Module,
     path: Path,
     examples: Sequence[Tensor] | None,
-    stream: bool,
-    int8: bool,
+    form: LayerForm,
     check: bool,
 ) -> ExportedFile:
+    # The library onnx is an extra.
     from sluice.export.to_onnx import model_file
 
     outputs: list[str] | None = None
-    if isinstance(model, LanguageModel) and examples is None:
-        model, inputs, outputs = model_file.describe_language_model(model, stream)
+    if isinstance(model, SequenceModel) and examples is None:
+        model, inputs, outputs = describe_model(
+            model, stream=form.stream, lengths=form.lengths, resets=form.resets
+        )
     elif examples is None:
         raise ExportError(
             f"inputs: a {type(model).__name__} needs an example of each argument of its call, as "
             "in inputs=(torch.zeros(7, 3, 5),)"
         )
-    elif stream:
-        raise ExportError("stream: of a layer or a language model; leave it out")
+    elif form.stream or form.lengths or form.resets:
+        name = next(one for one in ("stream", "lengths", "resets") if getattr(form, one))
+        raise ExportError(
+            f"{name}: of a layer or a model of sluice.sequence; for another module make it one of "
+            "its arguments"
+        )
     else:
-        inputs = model_file.describe_inputs(examples)
-    made = model_file.build_model(model, inputs, outputs, stream=stream, int8=int8)
+        inputs = describe_inputs(examples)
+    made = model_file.build_model(model, inputs, outputs, stream=form.stream, int8=form.int8)
     content = made.SerializeToString()
-    difference = model_file.check_model(model, inputs, content, int8=int8) if check else None
+    difference = model_file.check_model(model, inputs, content, int8=form.int8) if check else None
     given = {one.name: one.shape for one in inputs}
     return _write(path, content, given, _describe(made.graph.output), difference)
 

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from sluice.export.comparison import find_tolerance, measure_difference
-from sluice.export.to_onnx.engine import (
-    open_session,
-    run_session,
-)
-from sluice.export.to_onnx.layer_file import LayerFile, LayerForm, round_layer
+from sluice.export.to_onnx.engine import open_session, run_session
+from sluice.export.to_onnx.form import LayerForm
+from sluice.export.to_onnx.layer_file import LayerFile, round_layer
 from sluice.nn.stack import RecurrentStack
 from sluice.run.dispatch import REFERENCE
 

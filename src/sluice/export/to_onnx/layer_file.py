@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import torch
 from onnx import GraphProto, ModelProto, helper
@@ -12,19 +11,10 @@ from sluice._version import __version__
 from sluice.export.errors import ExportError
 from sluice.export.layer_graph import round_rows, split_layer
 from sluice.export.to_onnx.builder import IR_VERSION, OPSET, OnnxBuilder, Shape
+from sluice.export.to_onnx.form import LayerForm
 from sluice.export.to_onnx.over_time import write_marks, write_over_time, write_step
 from sluice.nn.readout import Readout
 from sluice.nn.stack import RecurrentStack
-
-
-@dataclass(frozen=True)
-class LayerForm:
-    """How a layer is exported: one step or many, what marks it reads, int8 weights."""
-
-    stream: bool = False
-    lengths: bool = False
-    resets: bool = False
-    int8: bool = False
 
 
 class LayerFile:

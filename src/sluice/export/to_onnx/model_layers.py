@@ -88,7 +88,8 @@ def _write_layer(
     if stream:
         axis = builder.constant([0])
         x, *inputs = (builder.add("Squeeze", one, axis) for one in (x, *inputs))
-        y, last = write_step(builder, layer, x, inputs, states, None)
+        swapped = [builder.add("Transpose", one, perm=[1, 0]) for one in resets]
+        y, last = write_step(builder, layer, x, inputs, states, next(iter(swapped), None))
         y = builder.add("Unsqueeze", y, axis)
     else:
         marks = write_marks(

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,26 +14,14 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from sluice.export.errors import ExportError
+from sluice.export.model_inputs import ModelInput
 from sluice.export.to_onnx.builder import OPSET
 from sluice.extras import MissingExtraError
 from sluice.nn.conversion import convert
+from sluice.run.onnx_translation import translate_operator
 
 DOMAIN, NODE = "sluice", "Run"
 """The node that stands for one layer in one direction, until `model_layers` replaces it."""
-
-
-@dataclass(frozen=True)
-class ModelInput:
-    """An input of a model: an example, and the names of the dimensions that may have any size."""
-
-    name: str
-    example: Tensor
-    free: dict[int, str]
-
-    @property
-    def shape(self) -> tuple[int | str, ...]:
-        """Numbers, and names of free dimensions."""
-        return tuple(self.free.get(n, size) for n, size in enumerate(self.example.shape))
 
 
 class _Call(nn.Module):
@@ -62,7 +49,7 @@ def export_program(
     names = sorted({name for one in inputs for name in one.free.values()})
     dimensions = {name: torch.export.Dim(name, min=1) for name in names}
     shapes = tuple({n: dimensions[name] for n, name in one.free.items()} for one in inputs)
-    with _silence(), torch.no_grad():
+    with _silence(), torch.no_grad(), translate_operator():
         own = _Call(convert(deepcopy(model)).cpu().eval())
         try:
             program = torch.onnx.export(

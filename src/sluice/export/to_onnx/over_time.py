@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sluice.equations.graph import Node, X
 from sluice.export.layer_graph import LayerGraph
+from sluice.export.native import NativeCell, find_native
 from sluice.export.to_onnx.builder import OnnxBuilder
-from sluice.export.to_onnx.native import NativeCell, find_native
 from sluice.export.to_onnx.nodes import NodeWriter
 
 

@@ -1,0 +1,1 @@
+"""Files of RTNeural, which runs small networks in real time."""
