@@ -10,6 +10,7 @@ for a while, in rounds, and the median round counts. Plain JavaScript and WebAss
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import tempfile
@@ -67,6 +68,8 @@ def main() -> None:
         f"The bundled model of tunes (LSTM 256 → 512 × 2, 136 tokens) in Chromium {version}, "
         f"without drawing; the goal is {LEAST} tokens a second.",
         "WebAssembly has the matrix products with SIMD, all else is the same JavaScript.",
+        f"Load of the machine meanwhile: {os.getloadavg()[0]:.1f} programs on {os.cpu_count()} "
+        "processors.",
     ]
     columns = ["weights", "products", "file", "tokens a second"]
     report = Report("browser", "In the browser", columns, notes)
