@@ -84,6 +84,37 @@ def test_callbacks_change_nothing() -> None:
     torch.testing.assert_close(weights(learner), weights(train_model(epochs=1)[0]), rtol=0, atol=0)
 
 
+class SlowSource:
+    """Validation data that take so many seconds of a clock that the test turns."""
+
+    stateful = False
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.now, self.passes = seconds, 0.0, 0
+
+    def __len__(self) -> int:
+        return len(FEW)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        self.passes += 1
+        self.now += self.seconds
+        yield from FEW.batches(epoch)
+
+    def tick(self) -> float:
+        self.now += 0.1
+        return self.now
+
+
+@pytest.mark.parametrize(("seconds", "passes"), [(0.01, 10), (2.0, 7), (4.8, 3), (30.0, 2)])
+def test_validations_take_a_small_part_of_a_time(seconds: float, passes: int) -> None:
+    slow = SlowSource(seconds)
+    config = TrainingConfig(seconds=100.0)
+    result = train(model(), DATA, slow, config, clock=slow.tick)
+    # 15 of 100 seconds at most, the last one among them; the first and the last always.
+    assert slow.passes <= max(2, 15 // seconds) or seconds < 1
+    assert (slow.passes, result.skipped_validations) == (passes, 10 - passes)
+
+
 def test_a_budget_in_seconds_ends_by_the_clock() -> None:
     ticks = count()
     reports: list[Progress] = []
