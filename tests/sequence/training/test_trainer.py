@@ -105,14 +105,15 @@ class SlowSource:
         return self.now
 
 
-@pytest.mark.parametrize(("seconds", "passes"), [(0.01, 10), (2.0, 7), (4.8, 3), (30.0, 2)])
-def test_validations_take_a_small_part_of_a_time(seconds: float, passes: int) -> None:
+@pytest.mark.parametrize("seconds", [0.5, 1.4, 10.0])
+def test_validations_take_a_small_part_of_a_time(seconds: float) -> None:
     slow = SlowSource(seconds)
-    config = TrainingConfig(seconds=100.0)
+    config = TrainingConfig(seconds=30.0)
     result = train(model(), DATA, slow, config, clock=slow.tick)
-    # 15 of 100 seconds at most, the last one among them; the first and the last always.
-    assert slow.passes <= max(2, 15 // seconds) or seconds < 1
-    assert (slow.passes, result.skipped_validations) == (passes, 10 - passes)
+    # Of 30 seconds 4.5 at most, the last one among them; the first and the last always.
+    assert slow.passes == 2 or slow.passes * seconds <= 4.5
+    assert slow.passes + result.skipped_validations == 10
+    assert result.skipped_validations > 0
 
 
 def test_a_budget_in_seconds_ends_by_the_clock() -> None:
