@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,11 @@ import torch
 
 import sluice
 from sluice.cells.registry import list_cells
+from sluice.equations.op_table import OPS
 from sluice.export import ExportError
 from sluice.export.to_c.compiled import write_driver
+from sluice.export.to_c.helpers import lay_out_blocks
+from sluice.export.to_c.operations import C_OPERATIONS
 from sluice.export.to_c.program import ProgramWriter
 from sluice.nn import Recurrent
 from sluice.sequence import LanguageModel, LanguageModelConfig
@@ -112,6 +116,18 @@ def test_every_compiler_gives_the_same_bits(
     assert compile_and_run(folder, command, given, *COMPILERS[command]) == expected
 
 
+def test_every_operation_has_a_spelling() -> None:
+    assert C_OPERATIONS.keys() == OPS.keys()
+
+
+def test_a_matrix_lies_in_blocks() -> None:
+    matrix = torch.arange(43 * 2.0).view(43, 2)
+    laid = lay_out_blocks(matrix)
+    assert torch.equal(laid[:64].view(2, 32).T, matrix[:32])
+    assert torch.equal(laid[64:80].view(2, 8).T, matrix[32:40])
+    assert torch.equal(laid[80:].view(3, 2), matrix[40:])
+
+
 def test_fast_math_is_refused(character_model: tuple[Path, bytes, bytes]) -> None:
     command = ["gcc", "-ffast-math", "-c", "net.c", "-o", "fast.o"]
     said = subprocess.run(command, cwd=character_model[0], capture_output=True, text=True)
@@ -121,6 +137,8 @@ def test_fast_math_is_refused(character_model: tuple[Path, bytes, bytes]) -> Non
 def test_files_and_what_is_refused(tmp_path: Path) -> None:
     made = sluice.export.c(sluice.nn.LSTM(3, 8, output_size=2), tmp_path / "net.c", int8=True)
     assert made.difference is not None and made.difference < 1e-5
+    if shutil.which("size"):
+        assert re.search(r"Bytes: [\d,]+ of code, 480 of constants, 64 of state", made.usage)
     header = (tmp_path / "net.h").read_text()
     assert "net_step" in header and "-ffp-contract=off" in header and "state: 64 bytes" in header
     for layer, path, message in [
