@@ -82,7 +82,10 @@ def measure(size: tuple[int, int], options: str, int8: bool) -> str:
 def main() -> None:
     """Measure and keep the table."""
     columns = ["LSTM", "weights", *OPTIONS, "RTNeural, its own machine"]
-    note = "`bench/c_export.py` says what is compared, and where RTNeural's figures are from."
+    note = (
+        "The least time of a step of an LSTM, input → units, while other programs ran on the machine. "
+        "`bench/c_export.py` says how, and where RTNeural's figures are from."
+    )
     report = Report("c_export", "Steps of an exported C program: ns, batch 1", columns, [note])
     for size, int8 in CASES:
         times = [measure(size, options, int8) for options in OPTIONS]

@@ -147,7 +147,7 @@ def test_files_and_what_is_refused(tmp_path: Path) -> None:
     made = sluice.export.c(sluice.nn.LSTM(3, 8, output_size=2), tmp_path / "net.c", int8=True)
     assert made.difference is not None and made.difference < 1e-5
     if shutil.which("size"):
-        assert re.search(r"Bytes: [\d,]+ of code, 480 of constants, 64 of state", made.usage)
+        assert re.search(r"Bytes: [\d,]+ of code, 896 of constants, 64 of state", made.usage)
     header = (tmp_path / "net.h").read_text()
     assert "net_step" in header and "-ffp-contract=off" in header and "state: 64 bytes" in header
     for layer, path, message in [
