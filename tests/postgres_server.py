@@ -70,13 +70,13 @@ def start_server() -> Iterator[str]:
 
 
 @contextmanager
-def create_database(server: str) -> Iterator[str]:
-    """A new, empty database of the server, deleted at the end; its URL."""
+def create_database(server: str, template: str = "template1") -> Iterator[str]:
+    """A new database of the server, a copy of `template`, deleted at the end; its URL."""
     import psycopg
 
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     try:
         yield f"{server}/{name}"
     finally:

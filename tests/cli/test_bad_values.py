@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from command import run
+from command import run, sentence
 from last_value_model import build_checkpoint
 from sluice.cli import app
 
@@ -39,6 +39,46 @@ def table(tmp_path: Path) -> Path:
     path = tmp_path / "d.csv"
     path.write_text("\n".join(["level", *(str(n % 7 + n / 10) for n in range(60))]) + "\n")
     return path
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--horizon", 10**9, "must be below the 60 steps of the longest series"),
+        ("--period", 10**18, "must be below the 60 steps of the longest series"),
+        ("--linear-lags", 10**9, "must be below the 60 steps of the longest series"),
+        ("--hidden", 10**5, " GB of memory to train, but there are "),
+        ("--hidden", 10**9, " GB of memory to train, but there are "),
+        ("--hidden", 10**18, " GB of memory to train, but there are "),
+        ("--layers", 10**9, "must be at most 1,000"),
+        ("--layers", 10**18, "must be at most 1,000"),
+    ],
+)
+def test_sizes_are_refused_before_memory_is_taken(
+    option: str, value: int, said: str, table: Path, tmp_path: Path
+) -> None:
+    for command in ("train", "search"):
+        error = sentence(run(command, table, "--out", tmp_path / "o", "--steps", 1, option, value))
+        assert option in error and said in error, error
+        assert not (tmp_path / "o" / "model.safetensors").exists()
+
+
+def test_sizes_of_models_of_texts(tmp_path: Path) -> None:
+    text, pairs = tmp_path / "a.txt", tmp_path / "a.tsv"
+    text.write_text("Tyger tyger, burning bright " * 40)
+    pairs.write_text("".join(f"one {n}\ttwo {n}\n" for n in range(40)))
+    out = ("--out", tmp_path / "o", "--steps", 1)
+    assert "--hidden" in sentence(run("train", text, *out, "--hidden", 10**9))
+    for architecture in ("recurrent", "convs2s", "transformer"):
+        error = sentence(
+            run("train", pairs, *out, "--architecture", architecture, "--hidden", 2**30)
+        )
+        assert " GB of memory to train" in error, error
+
+
+def test_more_processes_than_a_machine_bears(table: Path, tmp_path: Path) -> None:
+    error = sentence(run("search", table, "--out", tmp_path / "o", "--processes", 10**9))
+    assert "--processes must be at most" in error
 
 
 @pytest.mark.parametrize("command", ["forecast", "evaluate"])

@@ -22,6 +22,7 @@ from sluice.sequence.models.biaxial import (
     BiaxialModel,
     compute_sounding_losses,
 )
+from sluice.sequence.models.model_memory import build_model
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def make_model(split: ChoraleSplit, config: ChoraleModelConfig, seed: int = 0) -
     spans = [span for span in (roll.span for roll in rolls) if span[0] <= span[1]]
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     torch.manual_seed(seed)
-    return BiaxialModel(
+    return build_model(
+        BiaxialModel,
         BiaxialConfig(
             features=high - low + 1,
             lowest=low,
@@ -69,7 +71,7 @@ def make_model(split: ChoraleSplit, config: ChoraleModelConfig, seed: int = 0) -
             note_layers=config.note_layers,
             dropout=config.dropout,
             cell=config.cell,
-        )
+        ),
     )
 
 

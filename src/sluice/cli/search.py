@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WORKER_VARIABLE = "SLUICE_SEARCH_WORKER"
 """Set in the processes that `--processes` starts."""
 _SEARCH = "Search"
+_PER_PROCESSOR = 8
+"""Processes beyond which a machine has neither the time nor the memory."""
 _KINDS = {
     "hidden": "int",
     "layers": "int",
@@ -90,6 +92,9 @@ def search(
         fail(f"search varies models of files; give a file or folder instead of '{options.data}'")
     if options.base is not None:
         fail("--from keeps the sizes of a model, so that there is nothing to search; leave it out")
+    most = _PER_PROCESSOR * (os.cpu_count() or 1)
+    if processes > most:
+        fail(f"--processes must be at most {most} on this machine, got {processes:,}")
     with report_known_errors():
         _run_search(
             context,

@@ -8,10 +8,8 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from sluice._version import __version__
 from sluice.files import StrPath, write_atomically
@@ -19,6 +17,7 @@ from sluice.sequence.compression import StorageDtype, compress_weights, decompre
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.models import KINDS
 from sluice.sequence.models.base import SequenceModel
+from sluice.sequence.models.model_memory import without_memory
 from sluice.sequence.models.shape import ModelConfig
 from sluice.sequence.vocabulary import Vocabulary
 from sluice.sequence.weights_bytes import encode_weights
@@ -29,7 +28,6 @@ _FORMAT_V1 = "sluice language model 1"
 
 _DAMAGES = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 """What comes of a description that is damaged, or made to harm."""
-_MOST_LAYERS_WITHOUT_WEIGHTS = 1000
 
 _SIZE_FIELDS = {
     "vocabulary": "vocabulary_size",
@@ -158,7 +156,7 @@ class Checkpoint:
             config = of.config_type(**_parse_json(metadata["config"], dict))
             held = _parse_metadata(metadata)
             weights = decompress_weights(weights)
-            expected = _describe_weights(of, config, len(weights))
+            expected = _describe_weights(of, config)
         except _DAMAGES as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise CheckpointError(f"The metadata of {path} is damaged ({why:.300})") from None
@@ -222,29 +220,10 @@ def _parse_json(text: str, kind: type) -> Any:
     return found
 
 
-def _describe_weights(
-    of: type[SequenceModel], config: ModelConfig, count: int
-) -> dict[str, Tensor]:
-    """The weights that a model of ``config`` has, without memory: sizes are not to be believed.
-
-    ``count`` is how many weights there are: a layer without any is rare.
-    """
-    layers = getattr(config, "num_layers", 0)
-    if layers > max(count, _MOST_LAYERS_WITHOUT_WEIGHTS):
-        raise ValueError(f"{layers} layers cannot have {count} weights")
-    with torch.device("meta"), _Unfilled():
+def _describe_weights(of: type[SequenceModel], config: ModelConfig) -> dict[str, Tensor]:
+    """The weights that a model of ``config`` has, without memory: sizes are not to be believed."""
+    with without_memory():
         return of(config).state_dict()
-
-
-class _Unfilled(TorchFunctionMode):
-    """Leaves tensors without first values; drawing them for no memory would import a compiler."""
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if function.__name__ in ("normal_", "uniform_", "fill_", "zero_", "copy_"):
-            return args[0] if args else kwargs["tensor"]
-        return function(*args, **(kwargs or {}))
 
 
 def _require_same_vocabulary(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sluice.option_names import name_argument
 from sluice.sequence.batching.streams import WindowBatches
 from sluice.sequence.data.ragged import Array, Indices
 from sluice.sequence.data.series import Series
@@ -17,6 +18,7 @@ from sluice.sequence.data.targets import NextValues
 from sluice.sequence.errors import DataError
 from sluice.sequence.models import ForecasterConfig
 from sluice.sequence.models.linear_part import choose_lags
+from sluice.sequence.models.model_memory import require_memory
 from sluice.sequence.models.quantiles import list_intervals
 
 _WINDOW, _LONGEST_WINDOW = 100, 1_000
@@ -144,6 +146,42 @@ def split_forecasts(
         return series.split(validation=validation, test=validation, seed=seed)
     except DataError:
         return series.split(validation=validation, seed=seed)
+
+
+def require_shorter(series: Series, options: Mapping[str, Any]) -> None:
+    """Refuse a horizon, a period or lags that no series is longer than.
+
+    Raises:
+        DataError: which of them, and the length of the longest series.
+    """
+    longest = int(series.values.lengths.max(initial=0))
+    for name in ("horizon", "period", "linear_lags"):
+        steps = options.get(name)
+        if isinstance(steps, int) and steps > 1 and steps >= longest:
+            raise DataError(
+                f"{name_argument(name)} must be below the {longest:,} steps of the longest series, "
+                f"got {steps:,}."
+            )
+
+
+def require_window_memory(series: Series, plan: WindowPlan, config: ForecasterConfig) -> None:
+    """Refuse batches, or a linear part, that there is no memory for.
+
+    Raises:
+        SequenceError: too large ones, with their memory.
+    """
+    lengths = series.values.lengths
+    steps = min(plan.seq_len, int(lengths.max(initial=0)))
+    windows = min(plan.batch_size, int(lengths.sum()))
+    outputs, levels = len(config.output_columns), max(1, len(config.quantiles))
+    batch = steps * windows * (len(config.input_columns) + outputs * (2 + levels))
+    columns = 1 + config.features * config.linear_lags + len(config.known)
+    names = [name_argument(name) for name in ("horizon", "batch_size", "seq_len")]
+    require_memory(
+        8 * (batch + outputs * columns),
+        f"Batches of {steps:,} steps and {windows:,} windows, with {config.horizon:,} steps ahead,",
+        f"choose a smaller {', '.join(names)}",
+    )
 
 
 def make_forecaster_config(

@@ -17,6 +17,7 @@ from sluice.sequence.models import (
     TransformerSeq2Seq,
     TransformerSeq2SeqConfig,
 )
+from sluice.sequence.models.model_memory import build_model
 
 PairArchitecture = Literal["recurrent", "convs2s", "transformer"]
 
@@ -67,7 +68,7 @@ def build_pair_model(
                 f"{name_option(name)} does not apply to the architecture {architecture}; leave it "
                 "out."
             )
-    return model(config(*sizes, **{**defaults, **given}))
+    return build_model(model, config(*sizes, **{**defaults, **given}))
 
 
 def find_architecture(model: object) -> str:

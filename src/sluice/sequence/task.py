@@ -39,6 +39,8 @@ from sluice.sequence.forecast_sources import (
     cut_forecasts,
     find_places,
     make_forecaster_config,
+    require_shorter,
+    require_window_memory,
     split_forecasts,
 )
 from sluice.sequence.metrics.evaluation import evaluate
@@ -54,6 +56,7 @@ from sluice.sequence.models import (
     SequenceModel,
     Tagger,
 )
+from sluice.sequence.models.model_memory import build_model
 from sluice.sequence.models.quantiles import DEFAULT_QUANTILES
 from sluice.sequence.pair_architectures import PairArchitecture, build_pair_model
 
@@ -239,7 +242,7 @@ def _mark_data(task: Task, data: AnyData) -> Task:
 def _make_token_task(split: Split[Tokens], cuts: BatchPlan, options: ModelOptions) -> Task:
     vocabulary, ids = split.train.vocabulary, split.train.ids
     checkpoint = Checkpoint(
-        LanguageModel(LanguageModelConfig(len(vocabulary), **options)),
+        build_model(LanguageModel, LanguageModelConfig(len(vocabulary), **options)),
         vocabulary,
         preprocessing=_describe_loading(split.train),
     )
@@ -275,7 +278,7 @@ def _make_pair_task(
 
 def _make_chord_task(split: Split[Series], cuts: BatchPlan, options: ModelOptions) -> Task:
     features = split.train.features
-    model = ChoraleModel(ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options}))
+    model = build_model(ChoraleModel, ChoraleConfig(len(features), **{**_CHORD_OPTIONS, **options}))
     model.fit_frequencies(torch.from_numpy(np.concatenate(list(split.train.values))))
     checkpoint = Checkpoint(
         model,
@@ -295,7 +298,7 @@ def _make_label_task(split: Split[Series], cuts: BatchPlan, options: ModelOption
     kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
     counts, window = count_classes(data), cuts.find_label_window(data)
     checkpoint = Checkpoint(
-        kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
+        build_model(kind, LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
         preprocessing=_describe_loading(data)
@@ -325,7 +328,7 @@ def _make_text_label_task(
     data, counts = split.train, count_classes(split.train)
     config = LabelsConfig(len(data.classes), vocabulary_size=len(data.vocabulary), **options)
     checkpoint = Checkpoint(
-        Classifier(config),
+        build_model(Classifier, config),
         data.vocabulary,
         labels=data.classes,
         preprocessing=_describe_loading(data) | {"class_counts": counts.tolist()},
@@ -347,8 +350,11 @@ def _make_forecast_task(
     period: int | None,
     options: ModelOptions,
 ) -> Task:
+    require_shorter(series, {**options, "period": period})
     split = split_forecasts(series, *fractions, cuts.seed)
-    model = Forecaster(make_forecaster_config(split.train, cuts, period, options))
+    config = make_forecaster_config(split.train, cuts, period, options)
+    require_window_memory(series, cuts, config)
+    model = build_model(Forecaster, config)
     sources = cut_forecasts(split, series, cuts, model.config)
     model.fit_scale(sources.training, sources.validation)
     return Task(

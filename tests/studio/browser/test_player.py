@@ -13,6 +13,7 @@ from studio.browser.sample_tunes import JIG, REEL
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.exhaustive
 def test_bars_are_those_of_the_library_and_repeats_are_unfolded(players: Players) -> None:
     from sluice.tunes.notation.tune_files import split_tunes
     from sluice.tunes.tune import from_abc
@@ -92,6 +93,7 @@ def test_one_player_sounds_at_a_time(players: Players) -> None:
     players.wait("document.querySelectorAll('.is-playing .is-sounding').length === 1")
 
 
+@pytest.mark.exhaustive
 def test_keys_play_loop_step_and_change_the_tempo_but_not_in_a_field(players: Players) -> None:
     page = players.show(REEL, editor=JIG)
     page.locator("h1").click()

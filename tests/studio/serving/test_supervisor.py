@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
+from sampling import thin_out
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -94,7 +96,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", thin_out([signal.SIGINT, signal.SIGTERM], 2, 1))
 def test_one_signal_ends_all_processes(running: Running, number: signal.Signals) -> None:
     wait_for(lambda: len(running.list_children()) == 2)
     children = running.list_children()
@@ -156,6 +158,7 @@ def test_the_database_s_password_is_no_argument_of_a_process(tmp_path: Path) -> 
     assert "verysecret" not in error
 
 
+@pytest.mark.exhaustive
 def test_the_browser_opens_a_page_that_can_compose(tmp_path: Path) -> None:
     browser, seen = tmp_path / "browser", tmp_path / "seen"
     browser.write_text(

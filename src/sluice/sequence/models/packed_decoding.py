@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.nn.attention import AdditiveAttention, combine_masks
+from sluice.nn.stack import RecurrentStack
 from sluice.sequence.batch import ModelState
 from sluice.sequence.models.attention import MultiplicativeAttention
 from sluice.sequence.models.cross_entropy import calls_only
 from sluice.sequence.models.pair_model import DecodingState, EncoderOutput
 
-if TYPE_CHECKING:
-    from sluice.sequence.models.seq2seq import Seq2Seq
+
+class DecoderParts(NamedTuple):
+    """The decoder of a `Seq2Seq`: its modules, and the weights of its embedding and readout."""
+
+    layers: RecurrentStack
+    attention: AdditiveAttention | MultiplicativeAttention
+    combine: nn.Linear
+    embedding: Tensor
+    readout: Tensor
+    readout_bias: Tensor
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether the layers read what attention made of the step before."""
+        return self.layers.input_size > self.embedding.shape[1]
 
 
-def can_pack(model: Seq2Seq) -> bool:
+def can_pack(parts: DecoderParts) -> bool:
     """Whether the kernels step the decoder's layers and no call around them was added to."""
-    attention, layers = model.attention, model.decoder
-    own = [layers, attention, model.combine, model.readout, *attention.children()]
+    own = [parts.layers, parts.attention, parts.combine, *parts.attention.children()]
     return (
-        layers.resolved_backend.has_step_kernels
+        parts.layers.resolved_backend.has_step_kernels
         and not torch.is_grad_enabled()
         and all(calls_only(one, type(one)) for one in own)
     )
@@ -36,33 +49,31 @@ class PackedDecoding(DecodingState):
     so it is mixed from W m. What is mapped from h, the query and W h, is one product.
 
     Args:
-        model: with `can_pack`; its weights are taken as they are now.
+        parts: with `can_pack`; their weights are taken as they are now.
         memory, state: what its `Seq2Seq.encode` gave.
     """
 
-    def __init__(self, model: Seq2Seq, memory: EncoderOutput, state: ModelState) -> None:
-        super().__init__(model, memory, state)
+    def __init__(self, parts: DecoderParts, memory: EncoderOutput, state: ModelState) -> None:
         rows = memory.values.shape[1]
-        self._embedding = model._target_table.weight
-        self._readout = model._readout_parameters()
+        self._embedding, self._readout = parts.embedding, (parts.readout, parts.readout_bias)
         self._fed: Tensor | None = None
-        if model.config.input_feeding:
+        if parts.reads_context:
             assert isinstance(state, tuple)
             state, fed = state
             assert isinstance(fed, Tensor)
             self._fed = fed[0]
-        self._stream = model.decoder.stream(rows)
-        self._stream.load_state_dict(_name_states(model, state))
-        of_context, of_hidden = _split_columns(model.combine, memory.values.shape[2])
-        attention = model.attention
+        self._stream = parts.layers.stream(rows)
+        self._stream.load_state_dict(_name_states(parts.layers, state))
+        of_context, of_hidden = _split_columns(parts.combine, memory.values.shape[2])
+        attention = parts.attention
         if isinstance(attention, AdditiveAttention):
             of_query, vector = attention.query_map, attention.score.weight[0]
             self._from_hidden = torch.cat((of_query.weight, of_hidden))
-            self._bias = torch.cat((of_query.bias, model.combine.bias))
+            self._bias = torch.cat((of_query.bias, parts.combine.bias))
             self._vector: Tensor | None = vector
         else:
             assert isinstance(attention, MultiplicativeAttention)
-            self._from_hidden, self._bias, self._vector = of_hidden, model.combine.bias, None
+            self._from_hidden, self._bias, self._vector = of_hidden, parts.combine.bias, None
         self._sizes = [len(self._bias) - len(of_hidden), len(of_hidden)]
         values, keys, mask = memory.values, memory.keys, None
         if memory.lengths is not None and bool((memory.lengths < len(values)).any()):
@@ -103,13 +114,13 @@ class PackedDecoding(DecodingState):
             self._fed = self._fed[rows]
 
 
-def _name_states(model: Seq2Seq, state: ModelState) -> dict[str, Tensor]:
+def _name_states(layers: RecurrentStack, state: ModelState) -> dict[str, Tensor]:
     """The states of the decoder's layers by the names that a stream gives them."""
     states = [state] if isinstance(state, Tensor) else list(state or ())
     return {
         f"{own.name}_l{place}": one[place]
-        for own, one in zip(model.decoder.cell.graph.states, states, strict=True)
-        for place in range(model.decoder.num_layers)
+        for own, one in zip(layers.cell.graph.states, states, strict=True)
+        for place in range(layers.num_layers)
         if isinstance(one, Tensor)
     }
 

@@ -77,11 +77,8 @@ class EncoderOutput(NamedTuple):
 
 
 class DecodingState:
-    """A decoder between two tokens, of all sequences of a batch.
-
-    Args:
-        model: whose `PairModel.step` it calls.
-        memory, state: what its `PairModel.encode` gave.
+    """A decoder between two tokens, of all sequences of a batch; `PairModel.start_decoding` makes
+    it.
 
     >>> from sluice.sequence.models import ConvSeq2Seq, ConvSeq2SeqConfig
     >>> model = ConvSeq2Seq(ConvSeq2SeqConfig(20, 30, embedding_size=8, hidden_size=8))
@@ -91,18 +88,30 @@ class DecodingState:
     (torch.Size([5, 30]), torch.Size([5, 7]))
     """
 
-    def __init__(self, model: PairModel, memory: EncoderOutput, state: ModelState) -> None:
-        self._model, self._memory, self._state = model, memory, state
-
     def step(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (batch, target vocabulary) of what follows `tokens` (batch,), int64, and attention
         weights (batch, steps read)."""
-        logits, weights, self._state = self._model.step(tokens[None], self._memory, self._state)
-        return logits[0], weights[0]
+        raise NotImplementedError
 
     def rearrange(self, rows: Tensor) -> None:
         """Go on, as sequence b, from where sequence `rows[b]` is: (batch,), int64. Both must have
         the same source."""
+        raise NotImplementedError
+
+
+class _StepwiseDecoding(DecodingState):
+    """Calls `PairModel.step` for each token."""
+
+    def __init__(self, model: PairModel, memory: EncoderOutput, state: ModelState) -> None:
+        self._model, self._memory, self._state = model, memory, state
+
+    def step(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """As `DecodingState.step`."""
+        logits, weights, self._state = self._model.step(tokens[None], self._memory, self._state)
+        return logits[0], weights[0]
+
+    def rearrange(self, rows: Tensor) -> None:
+        """As `DecodingState.rearrange`."""
         self._state = _select_rows(self._state, rows)
 
 
@@ -191,7 +200,7 @@ class PairModel(SequenceModel):
     def start_decoding(self, memory: EncoderOutput, state: ModelState) -> DecodingState:
         """The decoder before its first token, for one token of each sequence at a time, with the
         weights as they are now; the arguments are what `encode` gave."""
-        return DecodingState(self, memory, state)
+        return _StepwiseDecoding(self, memory, state)
 
     def _read(
         self, sources: Tensor, targets: Tensor, lengths: Tensor | None

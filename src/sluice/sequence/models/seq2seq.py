@@ -12,7 +12,8 @@ from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
 from sluice.sequence.models.base import find_state_width, select_final_states
-from sluice.sequence.models.packed_decoding import PackedDecoding, can_pack
+from sluice.sequence.models.cross_entropy import calls_only
+from sluice.sequence.models.packed_decoding import DecoderParts, PackedDecoding, can_pack
 from sluice.sequence.models.pair_model import (
     DecodingState,
     EncoderOutput,
@@ -131,8 +132,16 @@ class Seq2Seq(PairModel):
 
     def start_decoding(self, memory: EncoderOutput, state: ModelState) -> DecodingState:
         """As `PairModel.start_decoding`; on the kernels, weights are packed for all steps."""
-        if can_pack(self):
-            return PackedDecoding(self, memory, state)
+        parts = DecoderParts(
+            self.decoder,
+            self.attention,
+            self.combine,
+            self._target_table.weight,
+            *self._readout_parameters(),
+        )
+        ends = calls_only(self.readout, nn.Linear) and calls_only(self._target_table, nn.Embedding)
+        if ends and can_pack(parts):
+            return PackedDecoding(parts, memory, state)
         return super().start_decoding(memory, state)
 
     def _attend(self, hidden: Tensor, memory: EncoderOutput) -> tuple[Tensor, Tensor]:

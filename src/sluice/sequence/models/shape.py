@@ -17,6 +17,7 @@ from sluice.option_names import name_argument
 from sluice.sequence.errors import SequenceError
 
 _TORCH: dict[str, Callable[..., RecurrentStack]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+MOST_LAYERS = 1_000
 _RATES = ("dropout", "embedding_dropout", "output_dropout", "recurrent_dropout")
 
 
@@ -106,6 +107,10 @@ def require_sizes(config: object, **least: int) -> None:
         if not isinstance(size, int) or isinstance(size, bool) or size < smallest:
             raise SequenceError(
                 f"{name_argument(name)} must be an integer of at least {smallest}, got {size!r}."
+            )
+        if name == "num_layers" and size > MOST_LAYERS:
+            raise SequenceError(
+                f"{name_argument(name)} must be at most {MOST_LAYERS:,}, got {size:,}."
             )
 
 

@@ -25,6 +25,7 @@ from sluice.sequence import (
 from sluice.sequence import train as train_sequences
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.data.fingerprint import hash_contents
+from sluice.sequence.models.model_memory import build_model
 from sluice.tunes.corpus import collections, families, repertoire, statistics
 from sluice.tunes.corpus.collections import Collection
 from sluice.tunes.corpus.index import TuneIndex
@@ -213,7 +214,8 @@ def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> flo
 
 
 def _make_model(vocabulary_size: int, config: TuneModelConfig) -> LanguageModel:
-    return LanguageModel(
+    return build_model(
+        LanguageModel,
         LanguageModelConfig(
             vocabulary_size,
             embedding_size=config.embedding_size,
@@ -222,5 +224,5 @@ def _make_model(vocabulary_size: int, config: TuneModelConfig) -> LanguageModel:
             dropout=config.dropout,
             embedding_dropout=config.embedding_dropout,
             recurrent_dropout=config.recurrent_dropout,
-        )
+        ),
     )
