@@ -52,7 +52,7 @@ def runner(tmp_path: Path) -> JobRunner:
 
 
 async def wait_for_jobs(count: int) -> list[int]:
-    for _ in range(400):
+    for _ in range(3000):
         if len(find_jobs()) == count:
             return find_jobs()
         await asyncio.sleep(0.02)
