@@ -32,7 +32,7 @@ TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
 WORKERS ?= 2
-BENCH ?= layers calls compiled streaming generation composers infilling choosing training_step recording look monitor search recompute scan matrix_states precision
+BENCH ?= layers calls compiled streaming generation composers infilling choosing training_step recording look monitor search recompute scan matrix_states precision c_export
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -64,7 +64,7 @@ def start_server() -> Iterator[str]:
                 [*user, programs / "pg_ctl", "stop", "-D", data, "-m", "immediate"],
                 check=False, capture_output=True, cwd=folder,
             )  # fmt: skip
-            process.wait(20)
+            process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -93,10 +93,10 @@ def _find_port() -> int:
 def _wait_until_ready(
     programs: Path, port: int, process: subprocess.Popen[bytes], log: Path
 ) -> None:
-    for _ in range(300):
+    for _ in range(600):
         assert process.poll() is None, log.read_text()
         asked = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
         if subprocess.run(asked, check=False).returncode == 0:
             return
         time.sleep(0.1)
-    raise AssertionError(f"PostgreSQL was not ready within 30 s: {log.read_text()}")
+    raise AssertionError(f"PostgreSQL was not ready within a minute: {log.read_text()}")

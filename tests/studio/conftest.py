@@ -244,15 +244,15 @@ def live_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
 
 
 def wait_until_ready(address: str, process: subprocess.Popen[Any]) -> None:
-    """Wait for a studio to answer and to compose, at most a minute."""
-    for _ in range(600):
+    """Wait for a studio to answer and to compose, at most two minutes."""
+    for _ in range(1200):
         assert process.poll() is None, "the studio ended at its start"
         try:
             with urllib.request.urlopen(f"{address}/healthz") as answer:
@@ -261,7 +261,7 @@ def wait_until_ready(address: str, process: subprocess.Popen[Any]) -> None:
         except (urllib.error.URLError, ConnectionError):
             pass
         time.sleep(0.1)
-    raise AssertionError("the studio was not ready within a minute")
+    raise AssertionError("the studio was not ready within two minutes")
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ class GlassPage:
         return str(self.page.locator("[data-says=first]").inner_text())
 
     def wait_for_step(self, step: int) -> None:
-        for _ in range(100):
+        for _ in range(600):
             if self.step >= step:
                 return
             self.page.wait_for_timeout(50)

@@ -57,7 +57,7 @@ def test_hostile_abc_adds_nothing_to_the_page(players: Players, corpus: list[str
         assert result["strange"] == [], abc[:200]
         assert result["children"] == 0, abc[:200]
         assert result["isDrawn"] or result["says"], "a score or a sentence: " + abc[:200]
-        assert result["milliseconds"] < 3000, abc[:200]
+        assert result["milliseconds"] < 30_000, abc[:200]
     assert players.requests[asked:] == []
     drawn = sum(result["isDrawn"] for result in results)
     assert 0.6 * len(corpus) < drawn < len(corpus), "most are drawn, and some refused"

@@ -68,6 +68,7 @@ def test_play_lights_the_notes_and_loads_what_the_tune_needs(players: Players) -
     assert len(sounds) < 40, "only what the tune needs"
 
 
+@pytest.mark.exhaustive
 def test_play_sounds_within_half_a_second(players: Players) -> None:
     # The best of three: other processes of the machine take their turns.
     delays = []
