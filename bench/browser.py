@@ -84,7 +84,7 @@ def measure(browser: Any, path: Path) -> float:
     names = "{ createState, step, outputSize }"
     text = f'<script type="module">{path.read_text()}\nglobalThis.net = {names};</script>'
     path.with_suffix(".html").write_text(text)
-    page.goto(path.with_suffix(".html").as_uri())
+    page.goto(path.with_suffix(".html").as_uri(), timeout=120_000)
     found = page.evaluate(MEASURE, [ROUNDS, SECONDS])
     page.close()
     return statistics.median(found)
