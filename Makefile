@@ -32,13 +32,16 @@ TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
 WORKERS ?= 2
-BENCH ?= layers calls compiled streaming generation composers infilling choosing training_step recording look monitor search recompute scan matrix_states precision
+BENCH ?= layers calls compiled streaming generation composers infilling choosing training_step recording look monitor search recompute scan matrix_states precision c_export
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
+
+# Each process would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: tune studio train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams test-random-cells lint format types imports sizes docs slides check sanitize sanitize-threads bench install \
 	clean
@@ -60,8 +63,9 @@ $(WEIGHTS): | $(READY)
 train: $(READY)
 	$(BIN)/sluice train tunes
 
-# A test that hangs ends its process, with the stacks of all threads; the others go on.
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --timeout 600 --timeout-method thread
+# A test that hangs ends its process, with the stacks of all threads; the others go on. Each process
+# has a run of neighbours, which share what is made once, and takes from the others in the end.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 600 --timeout-method thread
 
 test: $(READY)
 	$(PYTEST) -m "not exhaustive"
@@ -145,7 +149,9 @@ slides: $(READY)
 	$(BIN)/python tools/write_lecture.py lecture-out
 
 # The site is built by one of the tests.
-check: lint types imports sizes test
+check: $(READY)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types imports sizes
+	@$(MAKE) --no-print-directory test
 
 # The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.
@@ -179,14 +185,27 @@ bench: $(READY)
 
 install: $(READY)
 
+# An older checkout's kernels are found again where ccache is there.
+ifneq ($(shell command -v ccache),)
+$(READY): export CMAKE_CXX_COMPILER_LAUNCHER := ccache
+$(READY): export CCACHE_BASEDIR := $(CURDIR)
+$(READY): export CCACHE_NOHASHDIR := true
+endif
+KERNELS := --no-build-isolation --config-settings cmake.define.SLUICE_OPTIMIZE_HERE=ON
+EXTRAS := tunes,studio,postgres,plots,xarray,data,pairs,export,keras,tensorboard,search,docs,dev
+
 # torch is never part of an isolated build: the back end is installed first, at its locked version.
+# The kernels are compiled while the rest is fetched, and then installed.
 $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Sluice needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV): torch and the rest, a few minutes the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) scikit-build-core nanobind cmake ninja
-	@$(PIP) --no-build-isolation --editable '.[tunes,studio,postgres,plots,xarray,data,pairs,export,keras,tensorboard,search,docs,dev]'
+	@$(BIN)/python -m pip wheel --quiet --no-deps $(KERNELS) --wheel-dir build/wheel . & kernels=$$!; \
+		SLUICE_PURE=1 $(PIP) --no-build-isolation --editable '.[$(EXTRAS)]'; installed=$$?; \
+		wait $$kernels && exit $$installed
+	@$(PIP) --no-deps $(KERNELS) --editable .
 	@touch $@
 
 clean:

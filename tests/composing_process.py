@@ -54,7 +54,7 @@ def start_process(config: ComposingConfig) -> Iterator[tuple[subprocess.Popen[by
         yield process, json.loads(line)["ready"]
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         if process.stdout is not None:
             process.stdout.close()
 

@@ -5,6 +5,7 @@
 by turns (``alternating``). See ``make test-teams``.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -18,6 +19,18 @@ import built_kernels  # noqa: F401
 from sluice.run.kernels import extension
 
 TEAM = os.environ.get("SLUICE_TEST_TEAM", "own")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test comes first: begun last, it would run alone."""
+    items.sort(key=lambda item: "test_the_site_builds" not in item.name)
+
+
+def pytest_collection_finish() -> None:
+    """The collector no longer walks through all modules and tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -64,19 +64,19 @@ def start_server() -> Iterator[str]:
                 [*user, programs / "pg_ctl", "stop", "-D", data, "-m", "immediate"],
                 check=False, capture_output=True, cwd=folder,
             )  # fmt: skip
-            process.wait(20)
+            process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def create_database(server: str) -> Iterator[str]:
-    """A new, empty database of the server, deleted at the end; its URL."""
+def create_database(server: str, template: str = "template1") -> Iterator[str]:
+    """A new database of the server, a copy of `template`, deleted at the end; its URL."""
     import psycopg
 
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     try:
         yield f"{server}/{name}"
     finally:
@@ -93,10 +93,10 @@ def _find_port() -> int:
 def _wait_until_ready(
     programs: Path, port: int, process: subprocess.Popen[bytes], log: Path
 ) -> None:
-    for _ in range(300):
+    for _ in range(600):
         assert process.poll() is None, log.read_text()
         asked = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
         if subprocess.run(asked, check=False).returncode == 0:
             return
         time.sleep(0.1)
-    raise AssertionError(f"PostgreSQL was not ready within 30 s: {log.read_text()}")
+    raise AssertionError(f"PostgreSQL was not ready within a minute: {log.read_text()}")

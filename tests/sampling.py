@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 
-def thin_out(values: Iterable[Any], every: int) -> list[Any]:
-    """The values, of which those that are not each `every`-th are marked `exhaustive`."""
+def thin_out(values: Iterable[Any], every: int, first: int = 0) -> list[Any]:
+    """The values; those that are not each `every`-th, from `first` on, are marked `exhaustive`."""
     return [
-        value if i % every == 0 else pytest.param(*_spread(value), marks=pytest.mark.exhaustive)
+        value if i % every == first else pytest.param(*_spread(value), marks=pytest.mark.exhaustive)
         for i, value in enumerate(values)
     ]
 

@@ -7,7 +7,6 @@ import builtins
 import doctest
 import importlib
 import importlib.util
-import pkgutil
 import re
 import shlex
 import subprocess
@@ -19,7 +18,7 @@ import pytest
 import torch
 import typer
 
-import sluice
+from sampling import thin_out
 from sluice import cli
 
 ROOT = Path(__file__).parent.parent
@@ -39,14 +38,10 @@ if importlib.util.find_spec("jupytext"):
         for language in LANGUAGES
     }
 WITH_PYTHON = [name for name, text in PAGES.items() if "```python" in text]
-MODULES = [
-    "sluice",
-    *(
-        module.name
-        for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
-        if module.name.split(".")[1] not in ("__main__", "_public", "cli")
-        and "._kernels_" not in module.name
-    ),
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "src" / "sluice").rglob("*.py"))
+    if ">>> " in path.read_text()
 ]
 
 SURFACE = (ROOT / "tests" / "public_surface.txt").read_text()
@@ -209,9 +204,12 @@ def test_every_result_of_a_benchmark_has_a_page() -> None:
         assert PAGES[f"docs/benchmarks/{name}"].endswith(f'\n--8<-- "bench/results/{name}"\n')
 
 
+@pytest.mark.parametrize("executed", thin_out(["two-states cell-state output", ""], 2))
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
-    tmp_path: Path,
+    executed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the code of some of the lecture's parts run; or of all, which trains for minutes."""
+    monkeypatch.setenv("SLUICE_LECTURE", executed)
     for library in ("mkdocs", "material", "mkdocstrings", "jupytext", "nbclient", "ipykernel"):
         if importlib.util.find_spec(library) is None:
             pytest.skip(f"needs {library}")
@@ -230,7 +228,7 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
         assert not re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//", path.read_text()), path.name
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_docstring_examples(name: str) -> None:
     failed, _ = doctest.testmod(importlib.import_module(name))
     assert failed == 0

@@ -63,6 +63,7 @@ def test_the_units_of_a_chorale(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert module.explain_variance(activities, groups) == pytest.approx(4 / 6.5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(
     shutil.which("chromium") is None or importlib.util.find_spec("playwright") is None,
     reason="needs Chromium and playwright",
@@ -94,6 +95,7 @@ def _size_of(picture: Path) -> bytes:
     return picture.read_bytes()[16:24]
 
 
+@pytest.mark.exhaustive
 def test_the_sketches_of_the_page_are_current(tmp_path: Path) -> None:
     example("sketches").main(tmp_path)
     page = (ROOT / "docs" / "equations-and-sketches.md").read_text()

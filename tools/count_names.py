@@ -37,10 +37,13 @@ IRREGULAR = frozenset(
 PAIRS = frozenset({"LSTM", "GRU"})
 
 
-def definitions(folder: Path) -> Iterator[tuple[Path, ast.AST]]:
-    for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield path, node
+def list_definitions(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Classes and functions, those within others too; expressions have none and are not entered."""
+    for node in statements:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from list_definitions(getattr(node, name, []))
 
 
 def is_participle(name: str) -> bool:
@@ -56,7 +59,6 @@ class Counts:
     classes: int = 0
     functions: int = 0
     lines: int = 0
-    any_uses: int = 0
     namesakes: dict[str, list[str]] = field(default_factory=dict)
     participles: list[str] = field(default_factory=list)
 
@@ -64,24 +66,31 @@ class Counts:
 def count_names(folder: Path = PACKAGE) -> Counts:
     counts = Counts()
     classes: dict[str, list[str]] = defaultdict(list)
-    for path, node in definitions(folder):
-        place = f"{path.relative_to(folder)}:{getattr(node, 'lineno', 0)}"
-        if isinstance(node, ast.ClassDef):
-            counts.classes += 1
-            classes[node.name.lstrip("_")].append(place)
-        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
-            counts.functions += 1
-            if is_participle(node.name):
-                counts.participles.append(f"{node.name} {place}")
-        elif isinstance(node, ast.Name) and node.id == "Any":
-            counts.any_uses += 1
-    counts.lines = sum(len(p.read_text("utf-8").splitlines()) for p in folder.rglob("*.py"))
+    for path in sorted(folder.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        counts.lines += len(text.splitlines())
+        for node in list_definitions(ast.parse(text).body):
+            place = f"{path.relative_to(folder)}:{node.lineno}"
+            if isinstance(node, ast.ClassDef):
+                counts.classes += 1
+                classes[node.name.lstrip("_")].append(place)
+            elif isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
+                counts.functions += 1
+                if is_participle(node.name):
+                    counts.participles.append(f"{node.name} {place}")
     counts.namesakes = {
         name: places
         for name, places in sorted(classes.items())
         if len(places) > 1 and name not in PAIRS
     }
     return counts
+
+
+def count_any(folder: Path) -> int:
+    """How often ``Any`` stands as a name."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return sum(isinstance(node, ast.Name) and node.id == "Any" for node in nodes)
 
 
 def main() -> None:
@@ -99,8 +108,8 @@ def main() -> None:
     print(f"namesakes   {count:4} of {counts.classes} classes    {count / counts.classes:.1%}")
     count = len(counts.participles)
     print(f"participles {count:4} of {counts.functions} functions  {count / counts.functions:.1%}")
-    rate = 1000 * counts.any_uses / counts.lines
-    print(f"Any         {counts.any_uses:4} uses, {rate:.1f} in 1,000 lines")
+    uses = count_any(arguments.folder)
+    print(f"Any         {uses:4} uses, {1000 * uses / counts.lines:.1f} in 1,000 lines")
 
 
 if __name__ == "__main__":

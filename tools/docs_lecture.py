@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -9,7 +11,9 @@ from lecture_export.site import write_files
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add everything under ``lecture/``; the parts' code is run once."""
-    for path, content in write_files().items():
+    """Add everything under ``lecture/``; the code of all parts is run, or of those that
+    SLUICE_LECTURE names."""
+    names = os.environ.get("SLUICE_LECTURE")
+    for path, content in write_files(names.split() if names else None).items():
         files.append(File.generated(config, f"lecture/{path}", content=content))
     return files

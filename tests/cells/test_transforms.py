@@ -7,10 +7,11 @@ import torch
 
 import sluice
 from cell_list import CELLS, SIZES
+from sampling import thin_out
 from sluice.cells import LSTM, MGU, clamp_gates, clamp_units
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", thin_out(CELLS, 3))
 def test_clamping_every_named_value_of_every_cell(name: str) -> None:
     cell, x = CELLS[name](), torch.randn(4, 2, SIZES.input).double()
     projected = any(state.width == "projection" for state in cell.graph.states)
@@ -35,7 +36,7 @@ def test_clamping_every_named_value_of_every_cell(name: str) -> None:
             torch.testing.assert_close(a, torch.zeros_like(a) if b.grad is None else b.grad)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", thin_out(CELLS, 3, 1))
 def test_clamping_single_units_of_every_cell(name: str) -> None:
     """Clamping all units, none, and one of them."""
     cell, x = CELLS[name](), torch.randn(4, 2, SIZES.input).double()

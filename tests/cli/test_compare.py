@@ -100,6 +100,7 @@ def test_a_terminal_shows_a_live_table() -> None:
     assert "(chance 1.386)" in output and "arrives at the first" in output and "100% done" in output
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
     options = ("--lags", "4,20", "--steps", "20000", "--seeds", "1", "--learning-rates", "0.01")

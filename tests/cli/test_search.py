@@ -73,10 +73,13 @@ def test_a_table_is_searched_with_the_settings_that_it_has(tmp_path: Path) -> No
     table = tmp_path / "level.csv"
     table.write_text("level\n" + "\n".join(str(step % 7) for step in range(80)))
     out = tmp_path / "out"
-    result = run(
+    asked: tuple[object, ...] = (
         table, "--horizon", 2, "--steps", 2, "--trials", 2, "--tune", "seq-len=8,16",
         "--tune", "cell=gru,lstm", "--hidden", 4, "--layers", 1, "--out", out,
     )  # fmt: skip
+    # Losses are in units of the errors of the linear part, which would read 6 and 12 values.
+    assert "here 6 and 12), and losses are in units of its errors" in refused(*asked)
+    result = run(*asked, "--linear-lags", 6)
     assert result.exit_code == 0, result.output
     assert {row["cell"] for row in read_trials(out)} <= {"gru", "lstm"}
 

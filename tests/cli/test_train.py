@@ -156,6 +156,7 @@ def test_curves_without_tensorboard(
     assert "pip install 'sluice-rnn[tensorboard]'" in result.stderr
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 def test_two_processes_train_as_one(poem: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sluice.equations.op_table import OPS
 from sluice.export import ExportError
 from sluice.export.to_js import files
 from sluice.export.to_js.operations import FUNCTIONS, JS_OPERATIONS
+from sluice.export.to_js.wasm import can_compile
 from sluice.nn import Recurrent
 from sluice.sequence import LanguageModel, LanguageModelConfig, Sampling, Vocabulary, generate
 
@@ -204,6 +205,41 @@ def test_a_model_writes_what_generate_does(tied: bool, tmp_path: Path) -> None:
 
 
 @needs_node
+@pytest.mark.skipif(not can_compile(), reason="needs clang and wasm-ld")
+@pytest.mark.parametrize("int8", [False, True])
+def test_webassembly_computes_what_plain_javascript_does(int8: bool, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    script = ["const found = {};"]
+    for size in (1, 2, 3, 5, 9, 17, 31):
+        layer = sluice.nn.GRU(size + 2, size, output_size=size)
+        for kind, wasm in (("plain", False), ("simd", True)):
+            name = f"{kind}{size}"
+            sluice.export.js(layer, tmp_path / f"{name}.mjs", int8=int8, wasm=wasm, check=False)
+            script.append(
+                f'import * as {name} from "./{name}.mjs";\n'
+                f"{{ const state = {name}.createState();\n"
+                f"found.{name} = [{name}.hasSimd, ...[1, 2, 3].map((n) => "
+                f"[...{name}.step(state, Array.from({{ length: {size + 2} }}, (_, i) => "
+                "Math.sin(n * i)))])]; }"
+            )
+    (tmp_path / "without.mjs").write_text(
+        "delete globalThis.WebAssembly;\n"
+        'const { createState, hasSimd, step } = await import("./simd9.mjs");\n'
+        "const x = Array.from({ length: 11 }, (_, i) => Math.sin(i));\n"
+        "console.log(JSON.stringify([hasSimd, [...step(createState(), x)]]));"
+    )
+    found = run_script(tmp_path, "\n".join([*script, "console.log(JSON.stringify(found));"]))
+    assert isinstance(found, dict)
+    for size in (1, 2, 3, 5, 9, 17, 31):
+        (is_plain_simd, *plain), (is_simd, *simd) = found[f"plain{size}"], found[f"simd{size}"]
+        assert is_simd and not is_plain_simd
+        torch.testing.assert_close(torch.tensor(simd), torch.tensor(plain), rtol=1e-5, atol=1e-6)
+    said = subprocess.run([NODE, "without.mjs"], cwd=tmp_path, capture_output=True, text=True)
+    has_simd, output = json.loads(said.stdout)
+    assert not has_simd and len(output) == 9
+
+
+@needs_node
 def test_random_numbers_are_those_of_torch(tmp_path: Path) -> None:
     sluice.export.js(build_model(False), tmp_path / "net.js", check=False)
     found = run_script(
@@ -247,6 +283,8 @@ def test_without_node_the_file_is_not_said_to_be_checked(
     monkeypatch.setenv("PATH", str(tmp_path))
     made = sluice.export.js(sluice.nn.GRU(3, 4), tmp_path / "net.mjs")
     assert made.difference is None and made.path.stat().st_size == made.size
+    with pytest.raises(ExportError, match="needs clang and wasm-ld"):
+        sluice.export.js(sluice.nn.GRU(3, 4), tmp_path / "net.mjs", wasm=True)
 
 
 @needs_node

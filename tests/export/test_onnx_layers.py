@@ -260,7 +260,11 @@ def test_what_is_refused(tmp_path: Path) -> None:
         (Recurrent("gru", 3, 4, copies=2), {}, r"get_copy\(0\)"),
         (sluice.nn.GRU(3, 4, dtype=torch.float16), {}, "float32 or float64, got torch.float16"),
         (nn.Linear(3, 4), {}, "needs an example of each argument"),
-        (nn.Linear(3, 4), {"lengths": True}, "of a layer alone"),
+        (
+            nn.Linear(3, 4),
+            {"lengths": True, "inputs": [torch.zeros(2, 3)]},
+            "lengths: of a layer or",
+        ),
         (sluice.nn.GRU(3, 4), {"inputs": (torch.zeros(1),)}, "needs no examples"),
     ]:
         with pytest.raises(ExportError, match=message):

@@ -78,18 +78,19 @@ def test_a_language_model_with_its_states(stream: bool, tmp_path: Path) -> None:
     torch.testing.assert_close(state, last, rtol=1e-4, atol=1e-5)
 
 
-def test_lengths_and_resets_of_models(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [pytest.param(Tagger, marks=pytest.mark.exhaustive), Classifier])
+def test_lengths_and_resets_of_models(kind: type[Tagger | Classifier], tmp_path: Path) -> None:
     config = LabelsConfig(classes=3, features=2, embedding_size=0, hidden_size=4, num_layers=1)
-    for model in (Classifier(config).eval(), Tagger(config).eval()):
-        made = sluice.export.onnx(model, tmp_path / "a.onnx", lengths=True, resets=True)
-        assert list(made.inputs) == ["input", "lengths", "resets"]
-        x, lengths = torch.randn(6, 3, 2), torch.tensor([6, 2, 4])
-        x[1, 0] = torch.nan
-        resets = torch.rand(6, 3) < 0.3
-        with torch.no_grad():
-            expected = model(x, lengths=lengths, resets=resets)[0]
-        found = run_file(made.path, input=x, lengths=lengths, resets=resets)[0]
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    model = kind(config).eval()
+    made = sluice.export.onnx(model, tmp_path / "a.onnx", lengths=True, resets=True, check=False)
+    assert list(made.inputs) == ["input", "lengths", "resets"]
+    x, lengths = torch.randn(6, 3, 2), torch.tensor([6, 2, 4])
+    x[1, 0] = torch.nan
+    resets = torch.rand(6, 3) < 0.3
+    with torch.no_grad():
+        expected = model(x, lengths=lengths, resets=resets)[0]
+    found = run_file(made.path, input=x, lengths=lengths, resets=resets)[0]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_step_with_resets(tmp_path: Path) -> None:

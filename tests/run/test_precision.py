@@ -11,6 +11,7 @@ from torch import Tensor
 import cell_list
 import sluice
 from cells.test_elementwise_recurrences import LRU, RWKV4
+from sampling import thin_out
 from sluice.cells import LSTM
 from sluice.run.kernels import extension
 
@@ -52,7 +53,7 @@ def relative_error(found: Tensor, exact: Tensor) -> float:
     return difference.sqrt().item()
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", thin_out(CELLS, 3, 1))
 def test_outputs_are_within_the_bounds(name: str) -> None:
     layer, x = make_layer(name).eval(), torch.randn(STEPS.get(name, 1000), 3, 96)
     with torch.no_grad():
@@ -67,7 +68,7 @@ def test_outputs_are_within_the_bounds(name: str) -> None:
             assert relative_error(y, exact) < bound, precision
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", thin_out(CELLS, 3, 2))
 def test_gradients_in_bfloat16_are_those_of_float64(name: str) -> None:
     layer = make_layer(name, 20, 48).eval()
     x, upstream = torch.randn(STEPS.get(name, 60), 5, 20), torch.randn(1)

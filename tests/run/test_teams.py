@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from child_process import run_python
+from sampling import thin_out
 
 HEAD = f"""
 import ctypes, os, signal, sys, threading
@@ -76,7 +77,7 @@ print(len(os.listdir("/proc/self/task")) - with_torch, kernels.find_openmp() == 
     assert (int(more), int(own), off) == (0, 2, "True")
 
 
-@pytest.mark.parametrize("first", ["torch", "sluice._kernels_generic"])
+@pytest.mark.parametrize("first", thin_out(["torch", "sluice._kernels_generic"], 2))
 def test_the_order_of_loading_does_not_matter(first: str) -> None:
     code = f"import {first}" + LAYER + "print(kernels.find_openmp() != '', is_right(compute()))"
     assert run(code, HEAD) == ["True", "True"]
@@ -95,6 +96,7 @@ for threads in (1, 2, 3):
     assert run(code) == ["True"] * 18
 
 
+@pytest.mark.exhaustive
 def test_more_threads_than_torch_has_and_counts_that_change() -> None:
     code = """
 expected = compute()[0]
@@ -107,19 +109,20 @@ for asked, of_torch in ((16, 2), (2, 16), (3, 1), (5, 5), (1, 7), (2, 2)):
     assert run(code) == ["True"] * 12
 
 
-@pytest.mark.parametrize("count", ["1", "2", "16"])
+@pytest.mark.parametrize("count", thin_out(["1", "2", "16"], 3, 2))
 def test_any_number_of_openmp_threads(count: str) -> None:
     code = "print(is_right(compute()), is_right(compute(batch=1), 1))"
     assert run(code, OMP_NUM_THREADS=count, MKL_NUM_THREADS=count) == ["True", "True"]
 
 
+@pytest.mark.exhaustive
 def test_a_limit_of_openmp_grants_fewer_threads() -> None:
     code = "sluice.set_num_threads(4); print(is_right(compute()), is_right(compute()))"
     assert run(code, OMP_NUM_THREADS="4", OMP_THREAD_LIMIT="2") == ["True", "True"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
-@pytest.mark.parametrize("team", ["0", "1"])
+@pytest.mark.parametrize("team", thin_out(["0", "1"], 2, 1))
 def test_on_one_processor(team: str) -> None:
     code = """
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import sluice
 from child_process import run_python
+from sampling import thin_out
 from sluice.run.kernels import extension
 
 HEAD = f"""
@@ -113,7 +114,7 @@ def fork(child):
 """
 
 
-@pytest.mark.parametrize("team", ["0", "1"])
+@pytest.mark.parametrize("team", thin_out(["0", "1"], 2))
 def test_a_fork_after_torch_and_the_kernels_ran_on_threads(team: str) -> None:
     code = """
 train()
@@ -140,6 +141,7 @@ print(*statuses)
     assert run(FORKS + code).split() == ["0"] * 5
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
 def test_on_one_processor_and_with_too_many_threads() -> None:
     code = """

@@ -50,12 +50,26 @@ def config(tmp_path: Path) -> StudioConfig:
     return StudioConfig(folder=tmp_path / "studio", host="testserver", port=80)
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of SQLite with all tables and nothing in them, for copies."""
+    path = tmp_path_factory.mktemp("empty") / "studio.sqlite"
+    create_tables(f"sqlite:///{path}")
+    return path
+
+
+def create_tables(url: str) -> None:
+    created = Database(url)
+    created.create_tables()
+    created.close()
+
+
 @pytest.fixture
-def database(config: StudioConfig) -> Iterator[Database]:
+def database(config: StudioConfig, empty_file: Path) -> Iterator[Database]:
     """Its database, with all tables and nothing in them."""
     config.folder.mkdir(parents=True)
+    shutil.copy(empty_file, config.database_url.removeprefix("sqlite:///"))
     opened = Database(config.database_url)
-    opened.create_tables()
     yield opened
     opened.close()
 
@@ -154,6 +168,14 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: str) -> Iterator[str]:
+    """The name of a database in PostgreSQL with all tables and nothing in them, for copies."""
+    with create_database(postgres_server) as url:
+        create_tables(StudioConfig(database=url).database_url)
+        yield url.rpartition("/")[2]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database: the test runs with SQLite and with PostgreSQL."""
@@ -162,11 +184,23 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url_with_tables(
+    request: pytest.FixtureRequest, tmp_path: Path, empty_file: Path
+) -> Iterator[str]:
+    """The URL of a database with all tables and nothing in them: once SQLite, once PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{shutil.copy(empty_file, tmp_path)}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    with create_database(server, request.getfixturevalue("postgres_tables")) as url:
+        yield url
+
+
 @pytest.fixture
-def any_database(database_url: str) -> Iterator[Database]:
-    """A database with all tables and nothing in them: once SQLite, once PostgreSQL."""
-    opened = Database(StudioConfig(database=database_url).database_url)
-    opened.create_tables()
+def any_database(url_with_tables: str) -> Iterator[Database]:
+    """The database of `url_with_tables`."""
+    opened = Database(StudioConfig(database=url_with_tables).database_url)
     yield opened
     opened.close()
 
@@ -210,15 +244,15 @@ def live_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
 
 
 def wait_until_ready(address: str, process: subprocess.Popen[Any]) -> None:
-    """Wait for a studio to answer and to compose, at most a minute."""
-    for _ in range(600):
+    """Wait for a studio to answer and to compose, at most two minutes."""
+    for _ in range(1200):
         assert process.poll() is None, "the studio ended at its start"
         try:
             with urllib.request.urlopen(f"{address}/healthz") as answer:
@@ -227,7 +261,7 @@ def wait_until_ready(address: str, process: subprocess.Popen[Any]) -> None:
         except (urllib.error.URLError, ConnectionError):
             pass
         time.sleep(0.1)
-    raise AssertionError("the studio was not ready within a minute")
+    raise AssertionError("the studio was not ready within two minutes")
 
 
 @pytest.fixture(scope="session")

@@ -24,9 +24,11 @@ ODD = ("0", "-1", "99999999999999999999", "9223372036854775807", "%00", "%F0%9F%
 
 
 @pytest.fixture
-def any_app(config: StudioConfig, any_database: Database, database_url: str) -> FastAPI:
+def any_app(config: StudioConfig, any_database: Database, url_with_tables: str) -> FastAPI:
     """The application with either database."""
-    config = StudioConfig(folder=config.folder, database=database_url, host="testserver", port=80)
+    config = StudioConfig(
+        folder=config.folder, database=url_with_tables, host="testserver", port=80
+    )
     app = create_app(config)
     app.state.studio.composing._patience = 0.0
     return app

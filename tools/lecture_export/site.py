@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from lecture_export.execution import execute_parts
 from lecture_export.exercises import (
     write_exercise_notebook,
@@ -20,10 +22,13 @@ _LINKS = {
 }
 
 
-def write_files() -> dict[str, str | bytes]:
-    """Pages, their pictures, notebooks and slides; English at the top, German below ``de/``."""
+def write_files(names: Collection[str] | None = None) -> dict[str, str | bytes]:
+    """Pages, their pictures, notebooks and slides; English at the top, German below ``de/``.
+
+    The code of parts that are not among ``names`` is not run: they have no pictures.
+    """
     parts = read_parts()
-    execute_parts(parts)
+    execute_parts([part for part in parts if names is None or part.name in names])
     found: dict[str, str | bytes] = {}
     for language in LANGUAGES:
         for number, part in enumerate(parts, 1):

@@ -134,7 +134,6 @@ def _run_search(
     options.require_one_budget()
     require_writable(out)
     _require_no_training(out)
-    study = open_study(out, storage, prune=prune, space=_describe_search(options, space))
     is_worker = WORKER_VARIABLE in os.environ
     console = Console(quiet=is_worker)
     data = jobs.read_data(options, lambda situation: refuse_unused(context, situation))
@@ -144,6 +143,7 @@ def _run_search(
         refuse_unused(context, situation)
         varied = [name.replace("-", "_") for name in space.entries]
         refuse_unused_names(context, situation, varied, "--tune {}")
+    study = open_study(out, storage, prune=prune, space=_describe_search(options, space))
     console.print(data.report(), highlight=False, soft_wrap=True)
     console.print(f"Search of {trials} trials: {space}.", highlight=False, soft_wrap=True)
     if processes > 1 and not is_worker:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as ProgressBar
 
+from sluice.cli.errors import fail
 from sluice.cli.jobs import task_options
 from sluice.cli.search_display import format_settings, format_trial
 from sluice.cli.train_options import TrainOptions
@@ -69,9 +70,10 @@ class TrialRunner:
             SequenceError: settings that no model can have.
         """
         first = {name: entry.ends[0] for name, entry in self.space.entries.items()}
+        task = self.make_task(first)
         for name, entry in self.space.entries.items():
             for value in entry.ends[1:]:
-                self.make_task({**first, name: value})
+                _require_same_unit(name, task, self.make_task({**first, name: value}))
         return self.make_task(first)
 
     def run(self, study: optuna.Study, trials: int) -> SearchResult:
@@ -133,6 +135,17 @@ class TrialRunner:
                     "settings": format_settings(trial.settings),
                 }
                 replace(self._task.checkpoint, metadata=figures).save(self.out / WEIGHTS)
+
+
+def _require_same_unit(name: str, one: Task, other: Task) -> None:
+    """Refuse forecasts whose losses are in units of different linear parts."""
+    lags = [getattr(task.model.config, "linear_lags", 0) for task in (one, other)]
+    if lags[0] != lags[1]:
+        fail(
+            f"--tune {name} changes how many values the linear part of a forecast reads (here "
+            f"{lags[0]} and {lags[1]}), and losses are in units of its errors, so that trials "
+            f"could not be compared; say --linear-lags {min(lags)}, for all of them"
+        )
 
 
 @contextmanager

@@ -190,10 +190,16 @@ def _explain_file_errors(options: TrainOptions, out: Path) -> Iterator[None]:
 
 def _format_result(result: TrainingResult, job: TrainingJob, checkpoint: Path) -> str:
     how = {"interrupted": "stopped early", "patience": "ended, as the loss stopped falling,"}
+    skipped = result.skipped_validations
+    left_out = (
+        f" ({skipped} validations were left out: all together they take 15 % of the time at most)"
+        if skipped
+        else ""
+    )
     return (
         f"Training {how.get(result.stop_reason, 'done')} after {result.seconds:.0f} s and "
         f"{result.tokens:,} tokens. Validation: {result.validation_loss:.3f} {job.loss_unit}. "
-        f"Weights: {checkpoint}"
+        f"Weights: {checkpoint}{left_out}"
     )
 
 

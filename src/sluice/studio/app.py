@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
-from sluice.studio.api.v1 import add_api
+from sluice.studio.api.v1 import ROUTERS, describe_api
 from sluice.studio.config import StudioConfig
 from sluice.studio.pages import (
     archive,
@@ -67,20 +69,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     )  # fmt: skip
     app.state.studio = studio
     app.state.metrics = request_metrics
-    app.include_router(static_files.router)
-    for router in (downloads.router, *_PAGES, *community.OPEN_ROUTERS):
-        _allow_head(router)
-    # Before the pages: `/tunes/7.abc` is no tune with the number 7.abc.
-    app.include_router(downloads.router, include_in_schema=False)
-    for router in _PAGES:
-        app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
-    for router in community.OPEN_ROUTERS:
-        app.include_router(router, include_in_schema=False)
-    for router in _QUICK_PAGES:
-        app.include_router(
-            router, dependencies=[Depends(check_quick_form)], include_in_schema=False
-        )
-    add_api(app)
+    app.router.routes.extend(_list_routes())
+    describe_api(app)
     install_handlers(app)
     cookie = get_cookie_name(COOKIE, config.is_secure)
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)
@@ -88,6 +78,30 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.add_middleware(HeadersMiddleware, is_secure=config.is_secure)
     app.add_middleware(MetricsMiddleware, metrics=request_metrics)
     return app
+
+
+@cache
+def _list_routes() -> list[BaseRoute]:
+    """All routes; what FastAPI learns of them, it keeps for every application of this process."""
+    for router in (downloads.router, *_PAGES, *community.OPEN_ROUTERS):
+        _allow_head(router)
+    collected = APIRouter()
+    collected.include_router(static_files.router)
+    # Before the pages: `/tunes/7.abc` is no tune with the number 7.abc.
+    collected.include_router(downloads.router, include_in_schema=False)
+    for router in _PAGES:
+        collected.include_router(
+            router, dependencies=[Depends(check_form)], include_in_schema=False
+        )
+    for router in _QUICK_PAGES:
+        collected.include_router(
+            router, dependencies=[Depends(check_quick_form)], include_in_schema=False
+        )
+    for router in community.OPEN_ROUTERS:
+        collected.include_router(router, include_in_schema=False)
+    for router in ROUTERS:
+        collected.include_router(router)
+    return collected.routes
 
 
 def _allow_head(router: APIRouter) -> None:

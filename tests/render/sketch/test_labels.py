@@ -8,6 +8,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Circle, Ellipse, FancyBboxPatch, Polygon
 
+from sampling import thin_out
 from sluice import Cell, Gate, sigmoid, tanh
 from sluice.cells.registry import list_cells
 from sluice.render.sketch import build_layout, draw_sketch
@@ -63,7 +64,7 @@ def _is_shape(patch: Any) -> bool:
     return isinstance(patch, Ellipse | FancyBboxPatch) and not isinstance(patch, Circle)
 
 
-@pytest.mark.parametrize("kind", [*SAMPLE.values(), Six, LongNames])
+@pytest.mark.parametrize("kind", thin_out([*SAMPLE.values(), Six, LongNames], 2))
 def test_labels_stay_within_their_shapes_and_clear_of_dots_and_heads(kind: type[Cell]) -> None:
     figure = draw_sketch(kind().graph)
     renderer: Any = FigureCanvasAgg(figure).get_renderer()

@@ -15,6 +15,7 @@ import published_gated as gated
 import published_others as others
 from long_cells import LONG_CELLS
 from random_graphs import draw_graph
+from sampling import thin_out
 from sluice import Cell, Gate, Vector, sigmoid, tanh
 from sluice.cells import JANET, LEM
 from sluice.cells.registry import list_cells
@@ -94,7 +95,7 @@ def test_equations_of_published_cells(name: str) -> None:
     assert len({line.left.latex for line in lines}) == len(lines)
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", thin_out(BLOCKS, 2))
 def test_others_are_drawn_as_blocks(name: str) -> None:
     graph = BLOCKS[name]
     found = build_layout(graph)
@@ -218,7 +219,7 @@ def test_states_that_are_set_to_parameters(monkeypatch: pytest.MonkeyPatch) -> N
     check_texts(graph)
 
 
-@pytest.mark.parametrize("first", [0, 20])
+@pytest.mark.parametrize("first", thin_out([0, 20], 2))
 def test_random_graphs(first: int) -> None:
     for seed in range(first, first + 20):
         graph = draw_graph(random.Random(seed), "Drawn")

@@ -34,6 +34,7 @@ def find_axe_violations(page: Any) -> list[Any]:
     return [(one["id"], one["nodes"][0]["html"]) for one in found]
 
 
+@pytest.mark.exhaustive
 def test_a_span_chosen_by_hand_finds_its_like(browser: Any, tmp_path: Path) -> None:
     torch.manual_seed(5)
     model, ids = lstm(30), torch.randint(5, (60, 4))
@@ -69,6 +70,7 @@ def test_a_span_chosen_by_hand_finds_its_like(browser: Any, tmp_path: Path) -> N
     assert page.locator("[data-part=clear]").is_hidden() and events == []
 
 
+@pytest.mark.exhaustive
 def test_ten_thousand_steps_can_be_zoomed(browser: Any, tmp_path: Path) -> None:
     model = torch.nn.Sequential(torch.nn.Embedding(5, 4), sluice.nn.GRU(4, 3))
     ids = torch.randint(5, (10_000, 1))

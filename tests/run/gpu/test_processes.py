@@ -11,6 +11,7 @@ from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
 from run.gpu.jobs import draw_job
 from run.gpu.programs import run_in_processes
+from sampling import thin_out
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.specs import Sizes
 from sluice.run import reference
@@ -21,7 +22,7 @@ TILING = Tiling(TileShape(2, 4, 16), 4, True)
 
 
 @pytest.mark.parametrize(
-    "name", ["lstm", "gru-reset-before", "layer-norm-lstm", "slstm", "projected"]
+    "name", thin_out(["lstm", "gru-reset-before", "layer-norm-lstm", "slstm", "projected"], 3)
 )
 @in_interpreter
 def test_programs_wait_for_each_other(name: str) -> None:

@@ -77,6 +77,7 @@ def differentiate(layer: Any, x: Tensor) -> list[Tensor]:
     return [parameter.grad for parameter in layer.parameters()]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_process_does_not_grow_with_the_cells_it_has_dropped() -> None:
     tests = str(Path(__file__).parents[2])

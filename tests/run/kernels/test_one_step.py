@@ -54,7 +54,7 @@ def check_bits(name: str, dtype: torch.dtype, precision: str | None = None) -> N
                 assert all(torch.equal(a, b) for a, b in zip(states, last, strict=True))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", thin_out(NAMES, 3, 1))
 def test_splitting_time_changes_no_bit(name: str, isa: str) -> None:
     assert extension.get_isa() == isa
     for dtype in (torch.float32, torch.float64):

@@ -14,6 +14,7 @@ from torch import Tensor
 import sluice
 from cell_list import CELLS
 from run.cases import cast, draw, error
+from sampling import thin_out
 from sluice.cells import Cell
 from sluice.equations.graph import Elementwise
 from sluice.equations.instrument import instrument_graph
@@ -156,7 +157,7 @@ def record_pass(
     return recording, [y, *last]
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", thin_out(OWN, 3))
 @pytest.mark.parametrize("backend", RUNS)
 def test_values_and_derivatives(backend: str, name: str) -> None:
     for seed, (marks, threads) in enumerate(zip(WAYS, (1, 3, 3, 1), strict=True)):
@@ -178,7 +179,7 @@ def test_values_and_derivatives(backend: str, name: str) -> None:
             assert difference < 1e-9 * (1 + gradients[key].abs().max()), (marks, key)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", thin_out(OWN, 3, 1))
 @pytest.mark.parametrize("backend", RUNS)
 def test_instrumented_graphs_give_the_same_bits(backend: str, name: str) -> None:
     graph = OWN[name]().graph
@@ -193,7 +194,7 @@ def test_instrumented_graphs_give_the_same_bits(backend: str, name: str) -> None
         assert all(torch.equal(a, b) for a, b in zip((y, *last), found, strict=True))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", thin_out(CELLS, 3, 2))
 @pytest.mark.parametrize("backend", RUNS)
 def test_preactivations_are_what_enters_the_gates(backend: str, name: str) -> None:
     graph = CELLS[name]().graph
@@ -232,7 +233,7 @@ def test_only_what_is_recorded_has_its_derivative_kept() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", thin_out(OWN, 3, 2))
 def test_outputs_on_the_kernels_are_bit_for_bit_those_without(name: str, precision: str) -> None:
     marks = {"lengths": True, "resets": True}
     job = cast(draw(OWN[name]().graph, Sizes(20, 36, 18), 9, 5, **marks), torch.float32)
@@ -246,7 +247,7 @@ def test_outputs_on_the_kernels_are_bit_for_bit_those_without(name: str, precisi
     assert torch.equal(recording.value(job.graph.states[0].name), y)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", thin_out(OWN, 3))
 def test_parameter_gradients_are_those_without_a_recording(name: str) -> None:
     job = cast(draw(OWN[name]().graph, Sizes(20, 36, 18), 9, 5, resets=True), torch.float32)
     tensors = (job.x, *job.states, *job.parameters)
@@ -259,7 +260,7 @@ def test_parameter_gradients_are_those_without_a_recording(name: str) -> None:
         assert a is b is None or torch.equal(a, b)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", thin_out(OWN, 3, 1))
 def test_outputs_of_the_reference_are_bit_for_bit_those_without(name: str) -> None:
     job = cast(draw(OWN[name]().graph, Sizes(20, 36, 18), 9, 5, lengths=True), torch.float32)
     y, last = reference.run(job)

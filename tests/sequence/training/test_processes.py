@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sampling import thin_out
 from sequence.training.distributed_run import TRAININGS, run
 
 HERE = Path(__file__).parent
@@ -44,7 +45,7 @@ def read_figures(folder: Path, name: str) -> dict[int, list[float]]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("name", thin_out(TRAININGS, 3))
 def test_two_processes_equal_one_though_one_is_killed(
     name: str, together: Path, tmp_path: Path
 ) -> None:

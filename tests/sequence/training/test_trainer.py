@@ -84,6 +84,38 @@ def test_callbacks_change_nothing() -> None:
     torch.testing.assert_close(weights(learner), weights(train_model(epochs=1)[0]), rtol=0, atol=0)
 
 
+class SlowSource:
+    """Validation data that take so many seconds of a clock that the test turns."""
+
+    stateful = False
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.now, self.passes = seconds, 0.0, 0
+
+    def __len__(self) -> int:
+        return len(FEW)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        self.passes += 1
+        self.now += self.seconds
+        yield from FEW.batches(epoch)
+
+    def tick(self) -> float:
+        self.now += 0.1
+        return self.now
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.4, 10.0])
+def test_validations_take_a_small_part_of_a_time(seconds: float) -> None:
+    slow = SlowSource(seconds)
+    config = TrainingConfig(seconds=30.0)
+    result = train(model(), DATA, slow, config, clock=slow.tick)
+    # Of 30 seconds 4.5 at most, the last one among them; the first and the last always.
+    assert slow.passes == 2 or slow.passes * seconds <= 4.5
+    assert slow.passes + result.skipped_validations == 10
+    assert result.skipped_validations > 0
+
+
 def test_a_budget_in_seconds_ends_by_the_clock() -> None:
     ticks = count()
     reports: list[Progress] = []

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from tests.studio.accounts.conftest import ReadMails, find_link, read_fields, send
 from tests.studio.conftest import PASSWORD, log_in
 
+from sampling import thin_out
 from sluice.studio.accounts import passwords
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Book, Member, MemberSession
@@ -131,7 +132,7 @@ def test_the_answer_tells_nothing(client: TestClient, member_id: int) -> None:
     assert hide(known.text) == hide(unknown.text)
 
 
-@pytest.mark.parametrize("path", ["/login", "/password", "/sign-up"])
+@pytest.mark.parametrize("path", thin_out(["/login", "/password", "/sign-up"], 3))
 def test_the_time_tells_nothing(
     client: TestClient, member_id: int, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

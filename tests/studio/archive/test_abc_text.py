@@ -27,9 +27,9 @@ HEAD = "X:1\nT:t\nM:4/4\nL:1/8\nK:D\n"
     ],
 )  # fmt: skip
 def test_the_work_of_reading_grows_with_the_text_alone(head: str, unit: str) -> None:
-    whole = (MAX_BYTES - len(head)) // len(unit)
+    many = MAX_BYTES // 4 // len(unit)
     read_abc(head + unit)  # what is made once, at the first call
-    assert count_calls(head + unit * whole) < 6 * count_calls(head + unit * (whole // 4))
+    assert count_calls(head + unit * many) < 6 * count_calls(head + unit * (many // 4))
 
 
 def count_calls(abc: str) -> int:

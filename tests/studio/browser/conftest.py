@@ -65,7 +65,7 @@ def player_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     server = uvicorn.Server(uvicorn.Config(app, port=config.port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    for _ in range(200):
+    for _ in range(3000):
         if server.started:
             break
         time.sleep(0.02)

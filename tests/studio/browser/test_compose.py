@@ -136,6 +136,7 @@ def test_what_is_wrong_is_said_beside_its_field(page: Any) -> None:
     assert re.search("character 4", page.locator("#start-problem").text_content())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scheme", thin_out(["light", "dark"], 2))
 def test_axe_finds_nothing(browser: Any, live_studio: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")

@@ -51,7 +51,7 @@ def sample_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sampling import thin_out
 from studio.conftest import MISSING, find_free_port
 
 pytestmark = pytest.mark.browser
@@ -50,7 +51,7 @@ class GlassPage:
         return str(self.page.locator("[data-says=first]").inner_text())
 
     def wait_for_step(self, step: int) -> None:
-        for _ in range(100):
+        for _ in range(600):
             if self.step >= step:
                 return
             self.page.wait_for_timeout(50)
@@ -249,7 +250,7 @@ def test_the_names_of_another_cell_appear_and_a_click_chooses_unit_and_moment(
     assert glass.verdict == f"The update gate of this unit keeps {kept(expected['update'])}"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), thin_out([(1280, "light"), (390, "dark")], 2))
 def test_axe_finds_nothing(open_glass: Any, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = open_glass("small", viewport={"width": width, "height": 844}, color_scheme=scheme).page

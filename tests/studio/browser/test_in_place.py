@@ -29,6 +29,7 @@ def test_a_post_changes_its_part_alone(
     assert players.ask("player.score.bars.length") == 7
 
 
+@pytest.mark.exhaustive
 def test_another_page_is_shown_whole(
     players: Players, player_site: tuple[str, dict[str, Any]]
 ) -> None:

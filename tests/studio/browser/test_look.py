@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import sluice
+from sampling import thin_out
 from studio.browser.conftest import Players
 from studio.browser.sample_tunes import JIG, REEL
 
@@ -21,7 +22,7 @@ VIEWS = [
 ]
 
 
-@pytest.mark.parametrize("players", VIEWS, indirect=True)
+@pytest.mark.parametrize("players", thin_out(VIEWS, 2, 1), indirect=True)
 def test_axe_finds_nothing(players: Players) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = players.show(REEL, editor=JIG)
@@ -58,6 +59,7 @@ def test_what_a_page_first_loads_is_at_most_220_kb(players: Players) -> None:
     assert sum(sizes.values()) + len(gzip.compress(html, 9)) < 220_000, sizes
 
 
+@pytest.mark.exhaustive
 def test_paper_shows_scores_and_no_controls(players: Players) -> None:
     page = players.show(REEL, JIG)
     page.emulate_media(media="print")

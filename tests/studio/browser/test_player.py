@@ -13,6 +13,7 @@ from studio.browser.sample_tunes import JIG, REEL
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.exhaustive
 def test_bars_are_those_of_the_library_and_repeats_are_unfolded(players: Players) -> None:
     from sluice.tunes.notation.tune_files import split_tunes
     from sluice.tunes.tune import from_abc
@@ -67,6 +68,7 @@ def test_play_lights_the_notes_and_loads_what_the_tune_needs(players: Players) -
     assert len(sounds) < 40, "only what the tune needs"
 
 
+@pytest.mark.exhaustive
 def test_play_sounds_within_half_a_second(players: Players) -> None:
     # The best of three: other processes of the machine take their turns.
     delays = []
@@ -92,6 +94,7 @@ def test_one_player_sounds_at_a_time(players: Players) -> None:
     players.wait("document.querySelectorAll('.is-playing .is-sounding').length === 1")
 
 
+@pytest.mark.exhaustive
 def test_keys_play_loop_step_and_change_the_tempo_but_not_in_a_field(players: Players) -> None:
     page = players.show(REEL, editor=JIG)
     page.locator("h1").click()

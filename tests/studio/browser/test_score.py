@@ -150,6 +150,7 @@ def test_fingerings_of_a_whistle(players: Players) -> None:
     assert shown == list(FINGERINGS.values())
 
 
+@pytest.mark.exhaustive
 def test_a_tune_grows_at_bar_lines_only(players: Players) -> None:
     page = players.show("X:1\nM:4/4\nL:1/8\nK:G\nG8|\n")
     page.evaluate("""() => {

@@ -47,7 +47,7 @@ def test_a_stream_survives_the_death_of_its_process(
             return found, before
 
         found, before = run(kill_in_mid_tune)
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
         assert 1 < before < len(found) and found[-1].kind == "done"
         assert found == stream(other, "alone", options)
         statuses = run(client.get_status)
@@ -57,7 +57,7 @@ def test_a_stream_survives_the_death_of_its_process(
     with start_process(ComposingConfig(f"unix:{path}", small_model)) as (process, address):
         assert stream(ComposingClient([address]), code, options, 4) == found[4:]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert [*path.parent.iterdir()] == []
 
 
@@ -87,7 +87,7 @@ def test_over_tcp_the_secret_must_be_known(small_model: Path) -> None:
             with pytest.raises(StudioError, match="The secret is wrong"):
                 stream(ComposingClient([address], secret), "a", options)
         parent.stdin.close()
-        parent.wait(10)
+        parent.wait(60)
         end = time.monotonic() + 10
         while Path(f"/proc/{child}").exists() and time.monotonic() < end:
             status = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]

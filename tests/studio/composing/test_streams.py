@@ -54,6 +54,7 @@ def test_a_stream_gives_the_tune_of_compose(
     )
 
 
+@pytest.mark.exhaustive
 def test_fifty_at_once_are_the_same_tunes(
     client_of_process: ComposingClient, bundled: Composer
 ) -> None:

@@ -136,11 +136,11 @@ def test_an_export_is_the_same_studio_in_either_database(
 
 
 def test_its_pages_are_the_same(
-    first: Database, config: StudioConfig, database_url: str, second: Database, tmp_path: Path
+    first: Database, config: StudioConfig, url_with_tables: str, second: Database, tmp_path: Path
 ) -> None:
     write_backup(first, config.folder, tmp_path / "b.tar.gz")
     other = StudioConfig(
-        folder=tmp_path / "second", database=database_url, host="testserver", port=80
+        folder=tmp_path / "second", database=url_with_tables, host="testserver", port=80
     )
     read_backup(second, other.folder, tmp_path / "b.tar.gz")
     paths = ("/api/v1/tunes", "/api/v1/tunes/1", "/api/v1/recordings", "/api/v1/books/1",

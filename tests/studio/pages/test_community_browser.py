@@ -215,6 +215,7 @@ def test_a_member_votes_by_keys_and_changes_the_vote(
     page.get_by_role("radio", name="The Jig of Day 7").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_what_was_typed_while_the_session_ended_is_still_there(
     open_page: Callable[..., Any], site: Any
 ) -> None:

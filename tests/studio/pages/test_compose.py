@@ -38,7 +38,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert b"ready" in process.stdout.readline()
     yield config.address
     process.kill()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 

@@ -156,6 +156,7 @@ def test_only_its_author_and_keepers_change_or_delete_an_event(
     assert client.get(path).status_code == 404
 
 
+@pytest.mark.exhaustive
 def test_refused_pictures_are_not_counted(member_client: TestClient) -> None:
     for content in [b"no picture"] * 12 + [make_picture()] * 5 + [make_picture()]:
         answer = member_client.post(

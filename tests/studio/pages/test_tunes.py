@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from sampling import thin_out
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import ArchiveTune, Member
 from sluice.studio.archive.tunes import add_tune, claim_tunes
@@ -181,15 +182,12 @@ def test_list_is_filtered_sorted_and_paged_at_one_address_each(
     assert visitor.get("/tunes?page=-1").headers["location"] == "/tunes"
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+@pytest.mark.parametrize("query", thin_out([
         "q=%22", "q=%27", "q=*", "q=%25", "q=_", "q=a+OR+b", "q=title%3A+x", "q=NEAR(a+b)",
         "q=%00", "q=%F0%9F%8E%BB", "q=" + "a" * 10_000, "q=" + "%22" * 3000, "q=%ED%A0%80",
         "notes=%22*", "notes=" + "G" * 10_000, "notes=" + "GA" * 240, "notes=%7B%7B%7B",
         "notes=%5B%5B%5B", "notes=1%00234", "sort=%27;drop", "page=1e9", "dance=%25",
-    ],
-)  # fmt: skip
+    ], 3))  # fmt: skip
 def test_hostile_queries_are_harmless(visitor: TestClient, query: str) -> None:
     submit(visitor)
     answer = visitor.get(f"/tunes?{query}")

@@ -76,7 +76,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield Running(folder, client)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
             process.stdout.close()
 
 
@@ -99,6 +99,7 @@ def read_until_notes(events: Iterator[Event]) -> list[Event]:
     raise AssertionError("no note came")
 
 
+@pytest.mark.exhaustive
 def test_what_was_asked_for_is_composed_after_the_composing_process_was_killed(
     running: Running,
 ) -> None:
@@ -125,7 +126,7 @@ def test_a_stream_is_taken_up_again_after_the_web_process_was_killed(running: Ru
     with suppress(httpx.TransportError):
         seen.extend(events)
     assert seen[-1][1] != "done"
-    for _ in range(100):
+    for _ in range(600):
         with suppress(httpx.TransportError):
             seen.extend(running.follow(code, seen[-1][0]))
             break

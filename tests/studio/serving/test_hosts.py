@@ -46,6 +46,6 @@ def test_both_show_what_is_in_it(postgres_url: str, tmp_path: Path) -> None:
     finally:
         for host in hosts:
             host.send_signal(signal.SIGTERM)
-        assert [host.wait(20) for host in hosts] == [0, 0]
+        assert [host.wait(60) for host in hosts] == [0, 0]
         for host in hosts:
             host.communicate()

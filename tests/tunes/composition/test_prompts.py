@@ -174,7 +174,7 @@ def _cut(tune: Tune) -> Tune:
     [("GAB cde|fed cBA|", "6/8"), ("GABc defg|c4 d4|", "4/4"), ("e|GAB cde|f", "6/8")],
 )
 def test_without_a_meter_the_notes_say_which(prompt: str, meter: str, composer: Composer) -> None:
-    for tune in composer.compose(6, prompt=prompt):
+    for tune in composer.compose(3, prompt=prompt):
         assert tune.meter == meter
 
 

@@ -67,7 +67,7 @@ def apply_edit(content: bytes, edit: Edit) -> bytes:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=20, deadline=None, database=None)
 @given(edits=EDITS)
 def test_damaged_files_are_read_or_refused(
     form: str, edits: list[Edit], tmp_path_factory: pytest.TempPathFactory

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -47,12 +48,26 @@ def write_driver(program: CProgram, name: str, *, reads_tokens: bool) -> str:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class CheckedProgram:
+    """What came of compiling a program here.
+
+    Attributes:
+        difference: The greatest difference from ours in float64.
+        code_bytes: The bytes of machine code; None where the machine lacks the program ``size``.
+    """
+
+    difference: float
+    code_bytes: int | None
+
+
 def check_program(
     module: RecurrentStack | LanguageModel, program: CProgram, name: str, *, int8: bool
-) -> float:
-    """The greatest difference between the compiled program and ``module`` in float64.
+) -> CheckedProgram:
+    """The program compiled and run beside ``module``.
 
-    Raises `ExportError` where it is more than rounding explains, or where there is no compiler.
+    Raises `ExportError` where they differ by more than rounding explains, or where there is no
+    compiler.
     """
     compiler = next((one for one in ("cc", "gcc", "clang") if shutil.which(one)), None)
     if compiler is None:
@@ -68,15 +83,29 @@ def check_program(
             )
             return [torch.frombuffer(bytearray(s.stdout), dtype=torch.float32) for s in said]
 
-        return check_steps(module, program.inputs, run, int8=int8)
+        difference = check_steps(module, program.inputs, run, int8=int8)
+        return CheckedProgram(difference, _measure_code(Path(folder) / f"{name}.o"))
 
 
 def _compile(compiler: str, program: CProgram, name: str, folder: Path, reads_tokens: bool) -> Path:
     (folder / f"{name}.h").write_text(program.header)
     (folder / f"{name}.c").write_text(program.body)
     (folder / "driver.c").write_text(write_driver(program, name, reads_tokens=reads_tokens))
-    command = [compiler, *FLAGS.split(), f"{name}.c", "driver.c", "-lm", "-o", "driver"]
-    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if said.returncode:
-        raise ExportError(f"{compiler} cannot compile the program: {said.stderr.strip()[:500]}")
+    for rest in (["-c", f"{name}.c"], ["driver.c", f"{name}.o", "-lm", "-o", "driver"]):
+        command = [compiler, *FLAGS.split(), *rest]
+        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if said.returncode:
+            raise ExportError(f"{compiler} cannot compile the program: {said.stderr.strip()[:500]}")
     return folder / "driver"
+
+
+def _measure_code(compiled: Path) -> int | None:
+    """The bytes of a compiled file's instructions, by the sections that hold them."""
+    if shutil.which("size") is None:
+        return None
+    said = subprocess.run(["size", "-A", compiled], capture_output=True, text=True, check=False)
+    rows = (line.split() for line in said.stdout.splitlines())
+    found = [
+        int(row[1]) for row in rows if len(row) == 3 and row[0].startswith((".text", "__text"))
+    ]
+    return sum(found) or None

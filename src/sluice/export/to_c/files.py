@@ -65,7 +65,7 @@ def c(
             f"{type(layer_or_model).__name__}"
         )
     program = ProgramWriter(module, name, int8).write()
-    difference = check_program(module, program, name, int8=int8) if check else None
+    checked = check_program(module, program, name, int8=int8) if check else None
     texts = {path.with_suffix(".h"): program.header, path: program.body}
     for file, text in texts.items():
         write_atomically(file, text.encode())
@@ -75,8 +75,10 @@ def c(
     }
     inputs |= {f"input_{one}": (width,) for one, width in program.inputs.items()}
     size = sum(len(text.encode()) for text in texts.values())
+    code = "" if checked is None or not checked.code_bytes else f"{checked.code_bytes:,} of code, "
     usage = (
-        f"cc {FLAGS} -c {path.name}: {name}_reset, then {name}_step; {program.constant_bytes:,} "
-        f"bytes of constants, {program.state_bytes:,} of state"
+        f"cc {FLAGS} -c {path.name}: {name}_reset, then {name}_step. "
+        f"Bytes: {code}{program.constant_bytes:,} of constants, {program.state_bytes:,} of state"
     )
+    difference = None if checked is None else checked.difference
     return ExportedFile(path, size, inputs, {"output": (program.output_size,)}, difference, usage)

@@ -77,8 +77,8 @@ def read_style() -> str:
     return (_ASSETS / "page.css").read_text()
 
 
-def write_page(path: Path, text: str, difference: float | None) -> ExportedFile:
+def write_page(path: StrPath, text: str, difference: float | None) -> ExportedFile:
     """Write a page, and say so."""
-    content = text.encode()
+    path, content = Path(path), text.encode()
     write_atomically(path, content)
     return ExportedFile(path, len(content), {}, {}, difference, f"open {path.name} in a browser")

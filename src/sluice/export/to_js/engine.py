@@ -16,6 +16,7 @@ from torch import Tensor
 from sluice.export.errors import ExportError
 from sluice.export.step_check import check_steps
 from sluice.export.to_js.program import JsProgram
+from sluice.files import StrPath
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.models import LanguageModel
 
@@ -82,7 +83,7 @@ def open_module(text: str) -> Iterator[Path]:
         yield folder
 
 
-def run_node(node: str, folder: Path, given: bytes, *arguments: list[int]) -> bytes:
+def run_node(node: str, folder: StrPath, given: bytes, *arguments: list[int]) -> bytes:
     """What ``driver.mjs`` writes.
 
     Raises `ExportError` where node ends with an error.

@@ -22,6 +22,7 @@ def js(
     *,
     vocabulary: Vocabulary | None = None,
     int8: bool = False,
+    wasm: bool | None = None,
     check: bool = True,
 ) -> ExportedFile:
     """Write a layer, or a language model, as one JavaScript module with its weights inside.
@@ -30,7 +31,7 @@ def js(
     sequence, ``reset(state)`` begins another one, ``step(state, input)`` computes a step and
     returns a ``Float32Array``. A model's step takes a token's id and gives logits;
     ``generate({ prompt, temperature, seed, length })`` draws ids one by one, the same as
-    `sluice.sequence.generate` for a seed below 2^53. Sums are computed in double precision.
+    `sluice.sequence.generate` for a seed below 2^53, but for rounding.
 
     Args:
         layer_or_model: A float32 layer of one direction, of any cell, with its readout; or a
@@ -38,6 +39,8 @@ def js(
         path: The file, whose name ends in ``.js`` or ``.mjs``; missing folders are created.
         vocabulary: A model's, for ``encode(text)`` and ``decode(ids)``.
         int8: Write matrices in int8 with a scale for each row, a quarter of the size.
+        wasm: Add the matrix products in WebAssembly with SIMD, 4 KB, for engines that have it; it
+            needs clang and wasm-ld. None adds them where these are installed.
         check: Run the module in node, if there is one, and compare it with ours in float64.
 
     Returns:
@@ -46,7 +49,8 @@ def js(
     Raises:
         ExportError: the module differs from ours by more than rounding explains, and nothing is
             written; a layer that reads from the end, copies, float64; another module; a
-            vocabulary of subwords, or one without a model; another name.
+            vocabulary of subwords, or one without a model; another name; ``wasm`` without its
+            compiler.
         OSError: the file cannot be written.
 
     Example:
@@ -68,7 +72,7 @@ def js(
     is_model = isinstance(module, LanguageModel)
     if vocabulary is not None and not isinstance(module, LanguageModel):
         raise ExportError("vocabulary: of a language model alone; leave it out")
-    program = write_program(module, path.stem, int8=int8, vocabulary=vocabulary)
+    program = write_program(module, path.stem, int8=int8, vocabulary=vocabulary, wasm=wasm)
     difference = check_program(module, program, int8=int8) if check else None
     content = program.text.encode()
     write_atomically(path, content)

@@ -86,8 +86,12 @@ function greatest(x, count) {
     "copy": """\
 const copy = (out, x, count) => m.copyWithin(out, x, x + count);
 """,
+}
+"""Functions over the memory: ``m`` its floats, ``q`` its bytes; arrays are places in it."""
+
+PRODUCTS: dict[str, str] = {
     "map": """\
-function map(out, w, b, x, rows, columns) {
+function plainMap(out, w, b, x, rows, columns) {
   for (let r = 0; r < rows; r += 4) { // four rows at once; of fewer the last one again
     const last = rows - 1 - r, p = w + r * columns;
     const second = p + Math.min(1, last) * columns, third = p + Math.min(2, last) * columns;
@@ -109,7 +113,7 @@ function map(out, w, b, x, rows, columns) {
 }
 """,
     "mapInt8": """\
-function mapInt8(out, w, scale, b, x, rows, columns) {
+function plainMapInt8(out, w, scale, b, x, rows, columns) {
   for (let r = 0; r < rows; r += 4) { // four rows at once; of fewer the last one again
     const last = rows - 1 - r, p = w + r * columns;
     const second = p + Math.min(1, last) * columns, third = p + Math.min(2, last) * columns;
@@ -133,9 +137,14 @@ function mapInt8(out, w, scale, b, x, rows, columns) {
 }
 """,
 }
-"""Functions over the memory: ``m`` its floats, ``q`` its bytes; arrays are places in it."""
+"""Matrix products with a bias, whose names are those of WebAssembly's (``kernels.c``)."""
 
 
 def list_functions(text: str) -> list[str]:
     """The functions that a text calls."""
     return [name for name in FUNCTIONS if f"{name}(" in text]
+
+
+def list_products(text: str) -> dict[str, str]:
+    """The products that a text calls, with the names of those in plain JavaScript."""
+    return {name: f"plain{name[0].upper()}{name[1:]}" for name in PRODUCTS if f"{name}(" in text}

@@ -12,8 +12,9 @@ import torch
 from sluice._version import __version__
 from sluice.export.errors import ExportError
 from sluice.export.network_writer import NetworkWriter
-from sluice.export.to_js.operations import FUNCTIONS, list_functions
+from sluice.export.to_js.operations import FUNCTIONS, PRODUCTS, list_functions, list_products
 from sluice.export.to_js.source import JsSource
+from sluice.export.to_js.wasm import can_compile, compile_kernels
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence import Vocabulary
 from sluice.sequence.data.readers.tokenizers import WORD_PATTERN
@@ -51,8 +52,11 @@ def write_program(
     *,
     int8: bool = False,
     vocabulary: Vocabulary | None = None,
+    wasm: bool | None = None,
 ) -> JsProgram:
     """A stack of layers, with an embedding and a readout where a model has them.
+
+    ``wasm`` adds the matrix products in WebAssembly; None where they can be compiled.
 
     Raises:
         ExportError: what `NetworkWriter` refuses; a vocabulary of another size, or of subwords.
@@ -72,10 +76,12 @@ def write_program(
     start = source.array(initial) if bool(initial.any()) else ""
     parts = [
         _write_head(network, name, output_size, is_model),
-        _write_memory(source),
+        _write_memory(source, can_compile() if wasm is None else wasm),
         _write_interface(network, source, start, is_model),
     ]
-    parts += [FUNCTIONS[one] for one in list_functions("\n".join(source.lines))]
+    text = "\n".join(source.lines)
+    parts += [FUNCTIONS[one] for one in list_functions(text)]
+    parts += [PRODUCTS[one] for one in list_products(text)]
     if is_model:
         parts.append(_read("sampling.js"))
     if vocabulary is not None:
@@ -105,11 +111,20 @@ export const inputSize = {network.input_size}, outputSize = {output_size};
 """
 
 
-def _write_memory(source: JsSource) -> str:
+def _write_memory(source: JsSource, has_wasm: bool) -> str:
     constants = len(source.constants)
+    size = constants + 4 * source.work_size
+    text = "\n".join(source.lines)
+    memory = f"const memory = new ArrayBuffer({size});\n"
+    if has_wasm:
+        memory = _read("wasm.js").replace("$PAGES", str(-(-size // 65536)))
+        memory = memory.replace("$BYTES", base64.b64encode(compile_kernels()).decode())
+    for name, plain in list_products(text).items():
+        memory += f"const {name} = {f'wasm?.{name} ?? ' if has_wasm else ''}{plain};\n"
     return f"""\
 const w = {constants // 4}; // behind the constants: the state, then all that a step computes
-const memory = new ArrayBuffer({constants + 4 * source.work_size});
+{memory}\
+export const hasSimd = {"wasm !== null" if has_wasm else "false"};
 const m = new Float32Array(memory), q = new Int8Array(memory);
 
 function load(weights) {{

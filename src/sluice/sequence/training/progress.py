@@ -43,13 +43,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How training ended; the model holds the weights that gave `validation_loss`."""
+    """How training ended; the model holds the weights that gave `validation_loss`.
+
+    `skipped_validations` were left out, as validations take at most 15 % of a budget of time.
+    """
 
     validation_loss: float
     steps: int
     tokens: int
     seconds: float
     stop_reason: StopReason
+    skipped_validations: int = 0
 
 
 @dataclass
@@ -57,7 +61,8 @@ class TrainerState:
     """What a training has counted so far; every checkpoint holds it.
 
     `epoch`, `batch` and `chunk` are the position of the next chunk of data; `stale_validations`
-    counts validations since the lowest loss, `reductions` those of the learning rate on a plateau.
+    counts validations since the lowest loss, `reductions` those of the learning rate on a plateau;
+    `validation_seconds` is what `measured_validations` took.
     """
 
     epoch: int = 0
@@ -74,6 +79,9 @@ class TrainerState:
     validations: int = 0
     stale_validations: int = 0
     reductions: int = 0
+    validation_seconds: float = 0.0
+    measured_validations: int = 0
+    skipped_validations: int = 0
     stop_reason: StopReason | None = None
 
     def __post_init__(self) -> None:
@@ -85,8 +93,10 @@ class TrainerState:
         for name in ("loss", "validation_loss", "best_loss", "gradient_norm"):
             if not isinstance(getattr(self, name), float | int | None):
                 raise ValueError(f"{name} must be a number, got {getattr(self, name)!r:.40}")
-        if not (isinstance(self.seconds, float | int) and 0 <= self.seconds < math.inf):
-            raise ValueError(f"seconds must be at least 0, got {self.seconds!r:.40}")
+        for name in ("seconds", "validation_seconds"):
+            spent = getattr(self, name)
+            if not (isinstance(spent, float | int) and 0 <= spent < math.inf):
+                raise ValueError(f"{name} must be at least 0, got {spent!r:.40}")
         if max(self.epoch, self.steps, self.tokens) >= _MOST:
             raise ValueError(f"epoch, steps and tokens must be below {_MOST}")
         if self.stop_reason not in (None, *get_args(StopReason)):
@@ -150,7 +160,14 @@ class TrainerState:
     def to_result(self, stop_reason: StopReason) -> TrainingResult:
         """How training ended, after at least one validation."""
         assert self.best_loss is not None
-        return TrainingResult(self.best_loss, self.steps, self.tokens, self.seconds, stop_reason)
+        return TrainingResult(
+            self.best_loss,
+            self.steps,
+            self.tokens,
+            self.seconds,
+            stop_reason,
+            self.skipped_validations,
+        )
 
 
 def preserve_rng() -> AbstractContextManager[None]:

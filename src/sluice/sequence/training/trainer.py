@@ -35,6 +35,8 @@ from sluice.sequence.training.update import NonFiniteError, Updater
 from sluice.sequence.training.validation import EvaluationInterruptedError
 from sluice.sequence.training.validator import Validator, write_weights
 
+VALIDATION_SHARE = 0.15
+"""Of a budget of time, the part that validations may take; the first and the last always are."""
 _STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -262,11 +264,27 @@ class _Trainer:
         due = math.floor(self._compute_schedule_state().fraction * self.config.validations)
         if due <= self.state.validations:
             return False
+        if due < self.config.validations and self._is_too_slow_to_validate():
+            self.state.skipped_validations += due - self.state.validations
+            self.state.validations = due
+            return False
+        begun = self._measure_seconds()
         self.validator.validate(
             self.state, self.config.schedule, lambda: self.stop_signal.is_requested
         )
+        spent = self.group.all_reduce_sum(self._measure_seconds() - begun)[0]
+        self.state.validation_seconds += spent / self.group.world_size
+        self.state.measured_validations += 1
         self.state.validations = due
         return True
+
+    def _is_too_slow_to_validate(self) -> bool:
+        """Whether this validation and the last one would take more than their share of a time."""
+        state, seconds = self.state, self.config.seconds
+        if seconds is None or not state.measured_validations:
+            return False
+        mean = state.validation_seconds / state.measured_validations
+        return state.validation_seconds + 2 * mean > VALIDATION_SHARE * seconds
 
     def _find_stop_reason(self) -> StopReason | None:
         if self.state.validations >= self.config.validations:

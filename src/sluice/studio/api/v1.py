@@ -24,11 +24,9 @@ one sentence, as `{"problem": "…", "field": "…"}`. Times are in UTC. Text is
 """
 
 
-def add_api(app: FastAPI) -> None:
-    """Answer to programs under `/api/v1`."""
+def describe_api(app: FastAPI) -> None:
+    """Say what is under `/api/v1`, and let scripts of other sites read it."""
     app.description = DESCRIPTION
-    for router in ROUTERS:
-        app.include_router(router)
     app.add_middleware(CrossOriginMiddleware)
 
 
