@@ -90,7 +90,7 @@ def decode(
     return search.select_best(length_penalty)
 
 
-class _Step(NamedTuple):
+class _BeamStep(NamedTuple):
     """What a step added to each beam: where it comes from, its token, and what it looked at."""
 
     parents: Tensor | None
@@ -111,7 +111,7 @@ class _BatchBeamSearch:
         self.scores = torch.full((batch, beams), -torch.inf, device=device)
         self.scores[:, 0] = 0
         self._first = torch.arange(batch, device=device)[:, None] * beams
-        self._steps: list[_Step] = []
+        self._steps: list[_BeamStep] = []
 
     def repeat(self, part: Tensor, dim: int = 1) -> Tensor:
         """Repeat each source for each of its beams."""
@@ -155,7 +155,7 @@ class _BatchBeamSearch:
         self.lengths = self.lengths + ~self.finished
         self.finished = self.finished | (tokens == END)
         self.tokens = tokens
-        self._steps.append(_Step(parents, tokens, weights))
+        self._steps.append(_BeamStep(parents, tokens, weights))
         return parents
 
     def select_best(self, length_penalty: float) -> list[DecodedSequence]:
