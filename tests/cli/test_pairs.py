@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from itertools import product
 from pathlib import Path
@@ -159,3 +160,23 @@ def test_what_an_architecture_does_not_have_is_refused(folder: Path, tmp_path: P
     refused = run("train", file, "--from", model, "--input-feeding", "--out", out)
     assert "--input-feeding does not apply to --from" in refused.output.replace("\n", " ")
     assert not out.exists()
+
+
+def test_pairs_in_two_files_are_judged(folder: Path, tmp_path: Path) -> None:
+    model = folder / "out" / "model.safetensors"
+    lines = [line.split("\t") for line in (folder / "train.tsv").read_text().splitlines()[:6]]
+    (tmp_path / "both.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in lines))
+    sides = tmp_path / "a.txt", tmp_path / "b.txt.gz"
+    sides[0].write_text("".join(f"{a}\n" for a, _ in lines))
+    sides[1].write_bytes(gzip.compress("".join(f"{b}\n" for _, b in lines).encode()))
+    for out, given in (("one", ["both.tsv"]), ("two", ["a.txt", "--target-file", sides[1]])):
+        report = tmp_path / f"{out}.json"
+        judged = run("evaluate", model, tmp_path / str(given[0]), *given[1:], "--out", report)
+        assert judged.exit_code == 0, judged.output
+    found = [json.loads((tmp_path / f"{one}.json").read_text()) for one in ("one", "two")]
+    assert found[0]["tables"] == found[1]["tables"]
+    (tmp_path / "short.txt").write_text("a\n")
+    refused = run("evaluate", model, sides[0], "--target-file", tmp_path / "short.txt")
+    assert refused.exit_code and "ends after line 1" in refused.output.replace("\n", " ")
+    refused = run("evaluate", model, sides[0])
+    assert "by --target-file" in refused.output.replace("\n", " ")

@@ -66,6 +66,14 @@ def evaluate(
             rich_help_panel=_ORIGINS,
         ),
     ] = None,
+    target_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with the target of each line of DATA, for pairs in two files.",
+            rich_help_panel="Data",
+        ),
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Judge a trained model on held-out data, beside baselines."""
@@ -76,20 +84,22 @@ def evaluate(
         from sluice.report.evaluation import EvaluationSettings, evaluate_model
         from sluice.report.evaluation.evaluation_report import require_report_suffix
         from sluice.sequence import Checkpoint
-        from sluice.sequence.models import Forecaster
+        from sluice.sequence.models import Forecaster, PairModel
 
         torch.set_num_threads(threads or 1)
         if out is not None:
             require_report_suffix(out)
             require_writable(out.parent)
         trained = Checkpoint.load(checkpoint)
-        refuse_unused(context, "series" if isinstance(trained.model, Forecaster) else "other")
+        situations = {Forecaster: "series", PairModel: "pairs"}
+        known = (name for kind, name in situations.items() if isinstance(trained.model, kind))
+        refuse_unused(context, next(known, "other"))
         if origins is not None and stride is not None:
             fail("--origins and --stride exclude each other; choose one")
         if held_out is not None and not 0 < held_out < 1:
             fail(f"--held-out must be between 0 and 1, got {held_out:g}")
         report = evaluate_model(
-            trained, data, EvaluationSettings(period, held_out, origins, stride)
+            trained, data, EvaluationSettings(period, held_out, origins, stride, target_file)
         )
         console = Console()
         for note in report.notes:

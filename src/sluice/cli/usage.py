@@ -150,7 +150,8 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     },
     "evaluate": {
         "series": Usage("a model of series", ("period", "held_out", "origins", "stride")),
-        "other": Usage("a model that does not forecast series"),
+        "pairs": Usage("a model of pairs", ("target_file",)),
+        "other": Usage("a model that forecasts no series and makes no pairs"),
     },
     "look": {
         "text": Usage("--text, which is a single sequence"),

@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sluice.files import StrPath
 from sluice.report.evaluation.evaluation_report import EvaluationReport
 from sluice.report.evaluation.settings import EvaluationSettings
-from sluice.report.model_data.translation_data import read_unpacked, select_pair_options
+from sluice.report.model_data.translation_data import (
+    read_unpacked,
+    read_unpacked_sides,
+    select_pair_options,
+)
 from sluice.sequence import (
     Checkpoint,
     DataError,
@@ -39,7 +44,7 @@ def evaluate_pairs(
 ) -> EvaluationReport:
     """Nats per token, perplexity and token accuracy; of greedy outputs also how many are exactly
     the target, chrF and BLEU, beside copies of the source and the most frequent target."""
-    judged = _read(checkpoint, data)
+    judged = _read(checkpoint, data, settings.target_file)
     known = judged.pairs.select(judged.find_known())
     metrics = evaluate(checkpoint.model, PairBatches(known.sources, known.targets, _BATCH, seed=0))
     every = max(1, -(-len(judged.pairs) // _DECODED))
@@ -100,17 +105,23 @@ class _JudgedPairs:
         return unknown not in target and made.is_complete and list(made.ids) == target
 
 
-def _read(checkpoint: Checkpoint, data: str) -> _JudgedPairs:
+def _read(checkpoint: Checkpoint, data: str, target_file: StrPath | None) -> _JudgedPairs:
     options = select_pair_options(get_load_options(checkpoint))
+    if target_file is not None:  # then a line is all of a side
+        options = {name: options[name] for name in options if name == "encoding"}
     pairs = load_data(
         data,
         kind="pairs",
         vocabulary=checkpoint.vocabulary,
         target_vocabulary=checkpoint.target_vocabulary,
+        **({} if target_file is None else {"target_file": target_file}),
         **options,
     )
     assert isinstance(pairs, Pairs)
-    read = read_unpacked(data, lambda files: read_pair_texts(files, **options), strict=False)
+    if target_file is None:
+        read = read_unpacked(data, lambda files: read_pair_texts(files, **options), strict=False)
+    else:
+        read = read_unpacked_sides(data, target_file, **options)
     texts = {one.place: one for one in read.pairs}
     found = [texts[name] for name in pairs.names]
     return _JudgedPairs(pairs, [one.source for one in found], [one.target or "" for one in found])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sluice.files import StrPath
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -15,9 +17,11 @@ class EvaluationSettings:
         held_out: the part of each series, at its end, that is forecast; default a tenth.
         origins: forecast from at most so many rows of a series; default 100.
         stride: forecast from every so many rows, in place of `origins`.
+        target_file: a file with the target of each line of the data, for a model of pairs.
     """
 
     period: int | None = None
     held_out: float | None = None
     origins: int | None = None
     stride: int | None = None
+    target_file: StrPath | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,12 @@ from sluice.files import StrPath, StrPaths
 from sluice.report.model_data.model_data import ModelData, PairSequences
 from sluice.sequence import Checkpoint, DataError, Vocabulary
 from sluice.sequence.data.formats import list_files
-from sluice.sequence.data.readers.pair_texts import PairTexts, TextPair, read_pair_texts
+from sluice.sequence.data.readers.pair_texts import (
+    PairTexts,
+    TextPair,
+    read_pair_texts,
+    read_parallel_texts,
+)
 from sluice.sequence.data.readers.token_encoders import encode_lines, split_text
 from sluice.sequence.data.spooling import open_spool
 from sluice.sequence.models import decode
@@ -43,6 +49,18 @@ def read_unpacked(
         texts = read([spool.add(file) for file in list_files(data)])
         if strict and texts.skipped_items:
             raise DataError(str(texts.skipped_items[0]))
+        texts.pairs[:] = [replace(pair, file=spool.rename(pair.file)) for pair in texts.pairs]
+    return texts
+
+
+def read_unpacked_sides(
+    sources: StrPath, targets: StrPath, encoding: str | None = None
+) -> PairTexts:
+    """As `read_unpacked`, of two files whose lines belong together."""
+    with open_spool() as spool:
+        texts = read_parallel_texts(
+            spool.add(Path(sources)), spool.add(Path(targets)), encoding=encoding
+        )
         texts.pairs[:] = [replace(pair, file=spool.rename(pair.file)) for pair in texts.pairs]
     return texts
 

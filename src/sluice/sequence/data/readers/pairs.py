@@ -104,7 +104,8 @@ def read_pairs(
     )
     if not texts.have_targets:
         raise DataError(
-            f"{texts.pairs[0].place}: expected a source, a tab and a target, got no tab"
+            f"{texts.pairs[0].place}: expected a source, a tab and a target, got no tab; targets "
+            f"in a file of their own are given by {name_option('target_file')}"
         )
     on_reading(LoadProgress("learning tokens", total // 2, total))
     sides = [[one.source for one in texts.pairs], [one.target or "" for one in texts.pairs]]
