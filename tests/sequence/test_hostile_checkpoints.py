@@ -199,3 +199,65 @@ def test_any_change_of_the_metadata_is_refused_or_runs(path: Path) -> None:
         loaded += 1
         assert torch.isfinite(model(torch.tensor([[1, 3]]))[0]).all()
     assert loaded > 5
+
+
+def _edit(place: str, value: object) -> Callable[[dict[str, Any]], None]:
+    """Change one entry of the first tensor."""
+
+    def change(header: dict[str, Any]) -> None:
+        header[next(name for name in header if name != "__metadata__")][place] = value
+
+    return change
+
+
+def _swap_offsets(header: dict[str, Any]) -> None:
+    one, other, *_ = (name for name in header if name != "__metadata__")
+    offsets = "data_offsets"
+    header[one][offsets], header[other][offsets] = header[other][offsets], header[one][offsets]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _edit("shape", [10**12]),
+        _edit("shape", [2**62, 4]),
+        _edit("shape", [-8]),
+        _edit("shape", []),
+        _edit("shape", "8"),
+        _edit("shape", None),
+        _edit("dtype", "F64"),
+        _edit("dtype", "F4000"),
+        _edit("dtype", 32),
+        _edit("data_offsets", [0, 10**15]),
+        _edit("data_offsets", [32, 0]),
+        _edit("data_offsets", [-4, 28]),
+        _edit("data_offsets", [0]),
+        _edit("data_offsets", [0, 2**64]),
+        _swap_offsets,
+        lambda header: header.clear(),
+        lambda header: header.pop(next(name for name in header if name != "__metadata__")),
+        lambda header: header.update({"more": header[list(header)[-1]]}),
+        lambda header: header.update(__metadata__=[]),
+        lambda header: header.pop("__metadata__"),
+    ],
+)
+def test_a_header_that_does_not_fit_its_file(
+    path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    rewrite(path, change)
+    refusal(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20, 2**40, 2**63, 2**64 - 1])
+def test_a_length_that_does_not_fit_the_header(path: Path, size: int) -> None:
+    path.write_bytes(struct.pack("<Q", size) + path.read_bytes()[8:])
+    refusal(path)
+
+
+@pytest.mark.parametrize("kept", [0, 7, 8, 9, 100, -1])
+def test_a_file_that_was_cut_or_doubled(path: Path, kept: int) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:kept])
+    refusal(path)
+    path.write_bytes(whole + whole)
+    refusal(path)
