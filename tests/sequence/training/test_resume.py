@@ -36,7 +36,8 @@ def last(folder: Path) -> dict[str, Any]:
     content = CheckpointFolder(folder).load()
     assert content is not None
     state = decode_state(content)
-    del state["trainer"]["seconds"]
+    for name in ("seconds", "validation_seconds"):
+        del state["trainer"][name]
     return state
 
 

@@ -54,7 +54,7 @@ class ChoraleModel(SequenceModel):
 
         >>> model = ChoraleModel(ChoraleConfig(features=3, hidden_size=8))
         >>> model.fit_frequencies(torch.tensor([[1.0, 0, 1], [1, 0, 0], [1, 0, 1]]))
-        >>> model.readout.bias.sigmoid()    # as if half a key had sounded in a step more
+        >>> model.readout.bias.detach().sigmoid()   # as if half a key had sounded in a step more
         tensor([0.8750, 0.1250, 0.6250])
         """
         known = (~keys.isnan()).sum(dim=0)
