@@ -83,8 +83,8 @@ def main() -> None:
     """Measure and keep the table."""
     columns = ["LSTM", "weights", *OPTIONS, "RTNeural, its own machine"]
     note = (
-        "The least time of a step of an LSTM, input → units, while other programs ran on the "
-        "machine. `bench/c_export.py` says how, and where RTNeural's figures are from."
+        "The least time of a step of an LSTM, input → units. "
+        "`bench/c_export.py` says how, and where RTNeural's figures are from."
     )
     report = Report("c_export", "Steps of an exported C program: ns, batch 1", columns, [note])
     for size, int8 in CASES:
