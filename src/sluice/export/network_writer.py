@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice.export.errors import ExportError
-from sluice.export.layer_graph import LayerGraph, split_layer
+from sluice.export.layer_graph import LayerGraph, as_layer, split_layer
 from sluice.export.step_writer import StepSource, StepWriter, list_leaves
 from sluice.nn.readout import Readout
 from sluice.nn.stack import RecurrentStack
@@ -14,6 +14,23 @@ from sluice.sequence.compression import scale_rows
 from sluice.sequence.models import LanguageModel
 
 _ACTIVATIONS = ("sigmoid", "tanh", "relu")
+
+
+def choose_network(layer_or_model: nn.Module, language: str) -> RecurrentStack | LanguageModel:
+    """The layer or the language model that is to be written in a language.
+
+    Raises:
+        ExportError: another module.
+    """
+    if isinstance(layer_or_model, LanguageModel):
+        return layer_or_model
+    layer = as_layer(layer_or_model)
+    if layer is None:
+        raise ExportError(
+            f"{language} is written of recurrent layers and language models, not of a "
+            f"{type(layer_or_model).__name__}"
+        )
+    return layer
 
 
 class NetworkWriter:

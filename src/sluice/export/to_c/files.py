@@ -9,7 +9,7 @@ from torch import nn
 
 from sluice.export.errors import ExportError
 from sluice.export.exported import ExportedFile
-from sluice.export.layer_graph import as_layer
+from sluice.export.network_writer import choose_network
 from sluice.export.to_c.compiled import check_program
 from sluice.export.to_c.program import FLAGS, ProgramWriter
 from sluice.files import StrPath, write_atomically
@@ -57,13 +57,7 @@ def c(
     name = f"net_{name}" if name[0].isdigit() else name
     if name != path.stem:
         raise ExportError(f"{path.name} must be a name of C before .c, as in {name}.c")
-    layer = as_layer(layer_or_model)
-    module = layer_or_model if isinstance(layer_or_model, LanguageModel) else layer
-    if module is None:
-        raise ExportError(
-            f"C is written of recurrent layers and language models, not of a "
-            f"{type(layer_or_model).__name__}"
-        )
+    module = choose_network(layer_or_model, "C")
     program = ProgramWriter(module, name, int8).write()
     checked = check_program(module, program, name, int8=int8) if check else None
     texts = {path.with_suffix(".h"): program.header, path: program.body}

@@ -8,7 +8,7 @@ from torch import nn
 
 from sluice.export.errors import ExportError
 from sluice.export.exported import ExportedFile
-from sluice.export.layer_graph import as_layer
+from sluice.export.network_writer import choose_network
 from sluice.export.to_js.engine import check_program
 from sluice.export.to_js.program import write_program
 from sluice.files import StrPath, write_atomically
@@ -62,13 +62,7 @@ def js(
     path = Path(path)
     if path.suffix not in (".js", ".mjs"):
         raise ExportError(f"the name of a JavaScript module must end in .js, got {path.name}")
-    layer = as_layer(layer_or_model)
-    module = layer_or_model if isinstance(layer_or_model, LanguageModel) else layer
-    if module is None:
-        raise ExportError(
-            f"JavaScript is written of recurrent layers and language models, not of a "
-            f"{type(layer_or_model).__name__}"
-        )
+    module = choose_network(layer_or_model, "JavaScript")
     is_model = isinstance(module, LanguageModel)
     if vocabulary is not None and not isinstance(module, LanguageModel):
         raise ExportError("vocabulary: of a language model alone; leave it out")

@@ -89,52 +89,40 @@ const copy = (out, x, count) => m.copyWithin(out, x, x + count);
 }
 """Functions over the memory: ``m`` its floats, ``q`` its bytes; arrays are places in it."""
 
+_FOUR_ROWS = """\
+  for (let r = 0; r < rows; r += 4) { // four rows at once; of fewer the last one again
+    const last = rows - 1 - r, p = w + r * columns;
+    const second = p + Math.min(1, last) * columns, third = p + Math.min(2, last) * columns;
+    const fourth = p + Math.min(3, last) * columns;
+    let s = 0, t = 0, u = 0, v = 0;
+    for (let c = 0; c < columns; c++) {
+      const z = m[x + c];
+      s += WEIGHTS[p + c] * z;
+      t += WEIGHTS[second + c] * z;
+      u += WEIGHTS[third + c] * z;
+      v += WEIGHTS[fourth + c] * z;
+    }
+    m[out + r] = s;
+    if (last > 0) m[out + r + 1] = t;
+    if (last > 1) m[out + r + 2] = u;
+    if (last > 2) m[out + r + 3] = v;
+  }
+"""
+
 PRODUCTS: dict[str, str] = {
-    "map": """\
-function plainMap(out, w, b, x, rows, columns) {
-  for (let r = 0; r < rows; r += 4) { // four rows at once; of fewer the last one again
-    const last = rows - 1 - r, p = w + r * columns;
-    const second = p + Math.min(1, last) * columns, third = p + Math.min(2, last) * columns;
-    const fourth = p + Math.min(3, last) * columns;
-    let s = 0, t = 0, u = 0, v = 0;
-    for (let c = 0; c < columns; c++) {
-      const z = m[x + c];
-      s += m[p + c] * z;
-      t += m[second + c] * z;
-      u += m[third + c] * z;
-      v += m[fourth + c] * z;
-    }
-    m[out + r] = s;
-    if (last > 0) m[out + r + 1] = t;
-    if (last > 1) m[out + r + 2] = u;
-    if (last > 2) m[out + r + 3] = v;
-  }
+    "map": f"""\
+function plainMap(out, w, b, x, rows, columns) {{
+{_FOUR_ROWS.replace("WEIGHTS", "m")}\
   if (b >= 0) for (let r = 0; r < rows; r++) m[out + r] += m[b + r];
-}
+}}
 """,
-    "mapInt8": """\
-function plainMapInt8(out, w, scale, b, x, rows, columns) {
-  for (let r = 0; r < rows; r += 4) { // four rows at once; of fewer the last one again
-    const last = rows - 1 - r, p = w + r * columns;
-    const second = p + Math.min(1, last) * columns, third = p + Math.min(2, last) * columns;
-    const fourth = p + Math.min(3, last) * columns;
-    let s = 0, t = 0, u = 0, v = 0;
-    for (let c = 0; c < columns; c++) {
-      const z = m[x + c];
-      s += q[p + c] * z;
-      t += q[second + c] * z;
-      u += q[third + c] * z;
-      v += q[fourth + c] * z;
-    }
-    m[out + r] = s;
-    if (last > 0) m[out + r + 1] = t;
-    if (last > 1) m[out + r + 2] = u;
-    if (last > 2) m[out + r + 3] = v;
-  }
-  for (let r = 0; r < rows; r++) {
+    "mapInt8": f"""\
+function plainMapInt8(out, w, scale, b, x, rows, columns) {{
+{_FOUR_ROWS.replace("WEIGHTS", "q")}\
+  for (let r = 0; r < rows; r++) {{
     m[out + r] = m[out + r] * m[scale + r] + (b >= 0 ? m[b + r] : 0);
-  }
-}
+  }}
+}}
 """,
 }
 """Matrix products with a bias, whose names are those of WebAssembly's (``kernels.c``)."""
