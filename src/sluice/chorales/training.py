@@ -29,11 +29,11 @@ from sluice.sequence.models.model_memory import build_model
 class ChoraleModelConfig:
     """The sizes of a model of chorales, and how many windows of how many steps a batch holds."""
 
-    hidden_size: int = 64
+    hidden_size: int = 128
     num_layers: int = 2
-    note_hidden_size: int = 48
+    note_hidden_size: int = 64
     note_layers: int = 2
-    dropout: float = 0.1
+    dropout: float = 0.2
     batch_size: int = 4
     window: int = 64
     cell: str = "lstm"
@@ -48,7 +48,7 @@ def make_training_config(
         SequenceError: a budget that is missing or not positive.
     """
     return TrainingConfig(
-        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.006, validations=8
+        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.005, validations=8
     )
 
 
