@@ -33,7 +33,7 @@ class ChoraleModelConfig:
     num_layers: int = 2
     note_hidden_size: int = 64
     note_layers: int = 2
-    dropout: float = 0.2
+    dropout: float = 0.3
     batch_size: int = 4
     window: int = 64
     cell: str = "lstm"
