@@ -69,6 +69,7 @@ def make_model(split: ChoraleSplit, config: ChoraleModelConfig, seed: int = 0) -
             num_layers=config.num_layers,
             note_hidden_size=config.note_hidden_size,
             note_layers=config.note_layers,
+            descending=True,
             dropout=config.dropout,
             cell=config.cell,
         ),
