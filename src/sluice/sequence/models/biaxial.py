@@ -67,9 +67,9 @@ class BiaxialModel(SequenceModel):
     a step; they read the layers over time, and what was decided for the note below.
 
     Johnson's two outputs of a note, that it sounds and, if so, that it is struck, are here one
-    choice of three: P(sounds) = P(held) + P(struck). With `descending` the layers over notes go down
-    from the highest note; in what is said here and below, read "above" for "below" then. The loss is the negative log-likelihood of a
-    time step in nats, summed over its notes.
+    choice of three: P(sounds) = P(held) + P(struck). The loss is the negative log-likelihood of a
+    time step in nats, summed over its notes. With `descending` the layers over notes go down from
+    the highest note: what is said of the notes below holds of those above.
 
     Attributes:
         layers: over time, from (time, batch × notes, inputs).
