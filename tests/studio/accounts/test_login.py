@@ -134,8 +134,9 @@ def test_the_answer_tells_nothing(client: TestClient, member_id: int) -> None:
 
 @pytest.mark.parametrize("path", thin_out(["/login", "/password", "/sign-up"], 3))
 def test_the_time_tells_nothing(
-    client: TestClient, member_id: int, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+    costly_hashes: None, client: TestClient, member_id: int, monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:  # fmt: skip
     from sluice.studio.security import limits
 
     monkeypatch.setattr(limits, "LIMITS", dict.fromkeys(limits.LIMITS, ((10**6, 3600),)))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sampling import thin_out
 from sluice.tunes import read_tunes
 from sluice.tunes.corpus.collections import load_collections
 from sluice.tunes.errors import TuneError
@@ -66,7 +67,7 @@ def apply_edit(content: bytes, edit: Edit) -> bytes:
     return content[:start] + piece + content[start:]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", thin_out(FORMS, 3))
 @settings(max_examples=20, deadline=None, database=None)
 @given(edits=EDITS)
 def test_damaged_files_are_read_or_refused(
