@@ -27,7 +27,7 @@ def run_together(name: str, folder: Path) -> None:
             "GLOO_SOCKET_IFNAME": "lo",
             "PYTHONPATH": str(HERE.parents[1]),
         },
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert process.returncode == 0, process.stderr
