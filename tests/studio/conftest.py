@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -111,19 +112,19 @@ def _hash_once(hasher: PasswordHasher) -> str:
 
 
 @cache
-def _make_cheap_hasher() -> tuple[PasswordHasher, str]:
-    """One whose hashes cost nothing, and the hash that stands for members who are not there."""
+def _make_cheap_hasher() -> dict[str, Any]:
+    """Hashes that cost nothing, and threads that wait for none of the others, by their names."""
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    return hasher, hasher.hash("of nobody")
+    unknown, threads = hasher.hash("of nobody"), ThreadPoolExecutor(2, "password")
+    return {"_hasher": hasher, "_UNKNOWN": unknown, "_threads": threads}
 
 
 @pytest.fixture(autouse=True)
 def _hash_cheaply(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hash takes no time, but where a test asks for `costly_hashes`."""
     if "costly_hashes" not in request.fixturenames:
-        hasher, unknown = _make_cheap_hasher()
-        monkeypatch.setattr(passwords, "_hasher", hasher)
-        monkeypatch.setattr(passwords, "_UNKNOWN", unknown)
+        for name, value in _make_cheap_hasher().items():
+            monkeypatch.setattr(passwords, name, value)
 
 
 @pytest.fixture
