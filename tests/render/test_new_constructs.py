@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from sampling import thin_out
 from sluice import (
     Cell,
     Gate,
@@ -125,7 +124,7 @@ class Deep(Cell):
 GRAPHS = {cell.__name__: cell().graph for cell in (Timed, Rows, Memory, Functions, Deep)}
 
 
-@pytest.mark.parametrize("name", thin_out(GRAPHS, 2))
+@pytest.mark.parametrize("name", GRAPHS)
 def test_equations_and_sketches(name: str) -> None:
     graph = GRAPHS[name]
     found = format_equations(graph)

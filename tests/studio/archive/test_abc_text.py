@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampling import thin_out
 from sluice.studio.archive.abc_text import MAX_BYTES, check_abc, read_abc, split_abc
 from sluice.studio.errors import StudioError
 
@@ -19,13 +18,13 @@ HEAD = "X:1\nT:t\nM:4/4\nL:1/8\nK:D\n"
 
 @pytest.mark.parametrize(
     ("head", "unit"),
-    thin_out([
+    [
         (HEAD, "A"), (HEAD, "A|"), (HEAD, "|:A:|"), (HEAD, "Z99|"), (HEAD, "[ABc]"), (HEAD, "(A)"),
         (HEAD, "{ga}A"), (HEAD, '"'), (HEAD, "("), (HEAD, "{"), (HEAD, "!"), (HEAD, "[K:G]A"),
         (HEAD, "A&A|"), (HEAD, "V:1\nA|\n"), (HEAD, "%%begintext\n"), (HEAD, "A|\n\n"),
         ("X:1\nP:A200\nK:D\nP:A\n", "A|"), ("X:1\nP:((A9)9)2\nK:D\nP:A\n", "A|"),
         ("X:1\nm:nA=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nK:D\n", "nA"), ("X:1\nT:", "&"),
-    ], 3),
+    ],
 )  # fmt: skip
 def test_the_work_of_reading_grows_with_the_text_alone(head: str, unit: str) -> None:
     many = MAX_BYTES // 4 // len(unit)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampling import thin_out
 from sluice.tunes import read_tunes
 from sluice.tunes.corpus.collections import load_collections
 from sluice.tunes.errors import TuneError
@@ -67,7 +66,7 @@ def apply_edit(content: bytes, edit: Edit) -> bytes:
     return content[:start] + piece + content[start:]
 
 
-@pytest.mark.parametrize("form", thin_out(FORMS, 2))
+@pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=20, deadline=None, database=None)
 @given(edits=EDITS)
 def test_damaged_files_are_read_or_refused(
