@@ -184,7 +184,9 @@ def test_many_strangers_do_not_lock_out_a_browser_that_is_known(
     assert try_password(elsewhere, PASSWORD) == 429
 
 
-def test_guesses_at_once_are_counted_too(client: TestClient, member_id: int) -> None:
+def test_guesses_at_once_are_counted_too(
+    costly_hashes: None, client: TestClient, member_id: int
+) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     hidden = read_fields(client, "/login", "/login")
