@@ -144,9 +144,13 @@ def write_table(folder: Path) -> None:
         "# Translation from German to English",
         "",
         "German to English on Multi30k (29,000 pairs of training, test 2016), one vocabulary of",
-        "6,000 subwords. Means over seeds, in brackets the lowest and the highest. Scores by",
-        "sacrebleu:",
-        *(f"`{one}`." for one in first["signatures"]),
+        "6,000 subwords. Means over seeds, in brackets the lowest and the highest. Signatures of",
+        "sacrebleu: "
+        + ", ".join(
+            f"{name} `{one}`"
+            for name, one in zip(("BLEU", "chrF"), first["signatures"], strict=True)
+        )
+        + ".",
         "",
         *_tabulate(
             "model, budget, seeds, weights, epochs, validation in nats, BLEU greedy, "
@@ -191,7 +195,8 @@ def _describe(case: str, budget: str, group: list[dict[str, Any]]) -> list[str]:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
 
 
 def _name_length(scores: dict[str, Any], name: str) -> str:
