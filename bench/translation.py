@@ -140,6 +140,7 @@ def write_table(folder: Path) -> None:
                 groups.setdefault((case, shown), []).append(run)
     ordered = sorted(groups.items(), key=lambda item: item[0][1])
     first = runs[0]["beams 1"]
+    signatures = first["signatures"]
     lines = [
         "# Translation from German to English",
         "",
