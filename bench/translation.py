@@ -146,12 +146,8 @@ def write_table(folder: Path) -> None:
         "",
         "German to English on Multi30k (29,000 pairs of training, test 2016), one vocabulary of",
         "6,000 subwords. Means over seeds, in brackets the lowest and the highest. Signatures of",
-        "sacrebleu: "
-        + ", ".join(
-            f"{name} `{one}`"
-            for name, one in zip(("BLEU", "chrF"), first["signatures"], strict=True)
-        )
-        + ".",
+        f"sacrebleu: BLEU `{signatures[0]}`,",
+        f"chrF `{signatures[1]}`.",
         "",
         *_tabulate(
             "model, budget, seeds, weights, epochs, validation in nats, BLEU greedy, "
