@@ -55,7 +55,10 @@ def test_a_score_is_read_as_it_sounds(tmp_path: Path) -> None:
     # The pickup is the third quarter note of its bar.
     assert roll.places[::4].tolist() == [8, 0, 4, 8]
     assert roll.fermatas.nonzero()[0].tolist() == [12, 13, 14, 15]
-    assert "1 grace notes left out" in read_rolls([path]).load_report.to_text()
+    assert (
+        "1 grace note left out, the first in measure 1 of part 1"
+        in read_rolls([path]).load_report.to_text()
+    )
     packed = tmp_path / "tune.mxl"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("tune.xml", SCORE)

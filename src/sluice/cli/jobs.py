@@ -261,6 +261,9 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> AnyData:
     from sluice.sequence.fine_tuning import find_load_options
     from sluice.sequence.training.processes import ProcessGroup
 
+    if options.kind is None and Path(options.data).suffix.lower() in (".mxl", ".musicxml"):
+        again = shlex.join(["sluice", "train", "chorales", "--corpus", options.data])
+        fail(f"{options.data} is a score, which `{again}` trains on")
     parallel = options.kind is None and options.target_file is not None
     found = "pairs" if parallel else find_format(options.data, options.kind).name
     if found in FORMATS:
