@@ -25,6 +25,10 @@ class Omissions:
         before, first = self._found.get(what, (0, place))
         self._found[what] = before + count, first
 
+    def __len__(self) -> int:
+        """How many there are, of all kinds."""
+        return sum(count for count, _ in self._found.values())
+
     def to_remarks(self, verb: str = "left out") -> list[str]:
         """A remark for each kind."""
         return [
@@ -43,7 +47,8 @@ def _count(number: int, what: str) -> str:
 class ScoreContents:
     """What a score holds: notes with ties joined, bars, fermatas, the tempo, what was left out.
 
-    Times are in quarter notes; `parts` are the names of the parts, from the first.
+    Times are in quarter notes; `parts` are the names of the parts, from the first. `repeats` are
+    the signs of repeats, da capo and the like, which are passed over.
     """
 
     notes: list[RollNote] = field(default_factory=list)
@@ -52,6 +57,7 @@ class ScoreContents:
     parts: list[str] = field(default_factory=list)
     tempo: float | None = None
     remarks: list[str] = field(default_factory=list)
+    repeats: Omissions = field(default_factory=Omissions)
 
 
 def check_tempo(found: float) -> float | None:

@@ -60,7 +60,7 @@ def read_roll(
     path = Path(path)
     contents = _read_contents(path)
     roll = _to_roll(path, contents, grid)
-    for remark in _describe(contents, grid):
+    for remark in [*_describe(contents, grid), *contents.repeats.to_remarks("played once")]:
         on_remark(remark)
     return roll
 
@@ -91,6 +91,7 @@ def read_rolls(paths: StrPaths, *, grid: int = 4) -> RollCollection:
             )
         return _read_json(files[0])
     rolls, refused, notes = [], [], dict[str, int]()
+    repeating = 0
     for path in files:
         try:
             contents = _read_contents(path)
@@ -98,11 +99,14 @@ def read_rolls(paths: StrPaths, *, grid: int = 4) -> RollCollection:
         except (DataError, ChoraleError) as error:
             refused.append(SkippedItem.from_file_error(path, error))
             continue
+        repeating += len(contents.repeats) > 0
         for remark in _describe(contents, grid):
             notes[f"{path.name}: {remark}"] = 1
     if not rolls:
         first = f" The first: {refused[0]}." if refused else ""
         raise DataError(f"No piece could be read.{first}")
+    if repeating:
+        notes[f"Repeats are played once; {pluralize(repeating, 'piece')} with some."] = 1
     summary = f"{pluralize(len(rolls), 'piece')} of {pluralize(sum(map(len, rolls)), 'step')}"
     summary += f", {pluralize(grid, 'step')} in a quarter note."
     return RollCollection(tuple(rolls), {}, LoadReport(summary, tuple(notes), tuple(refused)))

@@ -22,7 +22,7 @@ from sluice.sequence.errors import DataError
 
 _SMPTE, _SEPARATE = 0x8000, 2
 """A division that counts frames of film, and the format of tracks that are no piece together."""
-_SHORTEST_BAR = Fraction(1, 32)
+_SHORTEST_BAR = Fraction(1, 8)
 
 
 def read_midi_score(path: StrPath) -> ScoreContents:

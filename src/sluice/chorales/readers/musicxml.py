@@ -140,7 +140,7 @@ def _read_score(root: Element) -> ScoreContents:
     names = {
         one.get("id"): (one.findtext("part-name") or "").strip() for one in root.iter("score-part")
     }
-    parts, omissions, repeats = root.findall("part"), Omissions(), Omissions()
+    parts, omissions = root.findall("part"), Omissions()
     lengths: list[Fraction] = []
     meters: list[Fraction] = []
     for part in parts:  # a measure is as long as it is in its longest part
@@ -155,7 +155,7 @@ def _read_score(root: Element) -> ScoreContents:
         raise _MusicXmlError(f"it lasts {float(starts[-1]):.0f} quarter notes.")
     for number, part in enumerate(parts):
         contents.parts.append(names.get(part.get("id"), ""))
-        reader = _PartReader(number, omissions, repeats, starts)
+        reader = _PartReader(number, omissions, contents.repeats, starts)
         for _ in reader.measure(part):
             pass
         contents.notes += reader.finish_notes()
@@ -163,7 +163,7 @@ def _read_score(root: Element) -> ScoreContents:
         contents.tempo = contents.tempo or reader.tempo
         meters += reader.meters[len(meters) :]  # of a part that is longer than the first
     contents.bars = _place_bars(starts, lengths, meters)
-    contents.remarks = [*omissions.to_remarks(), *repeats.to_remarks("played once")]
+    contents.remarks = omissions.to_remarks()
     return contents
 
 
@@ -326,7 +326,7 @@ class _PartReader:
 def _parse_number(text: str, what: str) -> Fraction:
     """A plain number; others, such as 1e999999999, are refused before they take time."""
     if not _NUMBER.fullmatch(text.strip()):
-        raise ValueError(f"{what} {text.strip()!r:.20}, expected a number")
+        raise ValueError(f"{what} {text.strip()!r:.20}, expected a number below 10^9")
     return Fraction(text.strip())
 
 
