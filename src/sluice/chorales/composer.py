@@ -222,7 +222,8 @@ class ChoraleComposer:
                 weights += _penalise(drawn)
                 weights += 0 if top is None else compute_masses(logits, allowed)
             costs -= logits.gather(-1, drawn[..., None]).sum(dim=(1, 2))
-            before, parents = drawn, None
+            before = drawn
+            parents: Tensor | None = None
             if step >= known and _is_uneven(weights):
                 parents = _resample(weights, float(uniforms.draw(1)))
                 sampler.rearrange(parents)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sluice.chorales.batches import select_notes, shift_steps
 from sluice.chorales.corpus import load_chorales, split_chorales
@@ -94,7 +95,7 @@ def _count_changes(model: BiaxialModel, rolls: Sequence[Roll]) -> dict[str, floa
     return {"notes": _sum_nats(counts) / steps, "sounding": _sum_nats(sounding) / steps}
 
 
-def _sum_nats(counts: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+def _sum_nats(counts: NDArray[np.float64]) -> float:
     """Of choices that are as frequent as counted, in each row."""
     whole = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, whole, out=np.ones_like(counts), where=counts > 0)
