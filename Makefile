@@ -148,10 +148,10 @@ docs: $(READY)
 slides: $(READY)
 	$(BIN)/python tools/write_lecture.py lecture-out
 
-# The site is built by one of the tests.
+# The site is built by one of the tests. Types take longest: they are checked beside the tests.
 check: $(READY)
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types imports sizes
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint imports sizes
+	@$(MAKE) --no-print-directory --jobs 2 types test
 
 # The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.
@@ -195,7 +195,8 @@ KERNELS := --no-build-isolation --config-settings cmake.define.SLUICE_OPTIMIZE_H
 EXTRAS := tunes,studio,postgres,plots,xarray,data,pairs,export,keras,tensorboard,search,docs,dev
 
 # torch is never part of an isolated build: the back end is installed first, at its locked version.
-# The kernels are compiled while the rest is fetched, and then installed.
+# The kernels are compiled while the rest is fetched: what is locked, without resolving it and without
+# compiling what nothing imports. What a platform needs beside that, the last step adds.
 $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Sluice needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -203,9 +204,9 @@ $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) scikit-build-core nanobind cmake ninja
 	@$(BIN)/python -m pip wheel --quiet --no-deps $(KERNELS) --wheel-dir build/wheel . & kernels=$$!; \
-		SLUICE_PURE=1 $(PIP) --no-build-isolation --editable '.[$(EXTRAS)]'; installed=$$?; \
+		$(PIP) --no-deps --no-compile --requirement constraints.txt; installed=$$?; \
 		wait $$kernels && exit $$installed
-	@$(PIP) --no-deps $(KERNELS) --editable .
+	@$(PIP) $(KERNELS) --editable '.[$(EXTRAS)]'
 	@touch $@
 
 clean:

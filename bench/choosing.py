@@ -1,4 +1,4 @@
-"""Sampling and beam search on the model of `make tune`: μs a token.
+"""Sampling and beam search on the model of `make train`: μs a token.
 
     python bench/choosing.py
 
@@ -59,7 +59,7 @@ def main() -> None:
     found = measure_paired(functions, rounds=5)
     report = Report(
         "choosing",
-        "Choosing the next token: μs a token, the model of make tune, one sequence",
+        "Choosing the next token: μs a token, the model of make train, one sequence",
         ["way", "μs a token", "× free"],
         ["From the weights to the list of tokens; a beam's tokens are those of one sequence."],
     )

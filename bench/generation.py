@@ -3,7 +3,7 @@
     python bench/generation.py
 
 Embedding, LSTM layers, readout, a draw; a vocabulary of 90, as for folk tunes, 500 tokens. The
-first model is that of `make tune`.
+first model is that of `make train`.
 """
 
 from __future__ import annotations

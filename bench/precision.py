@@ -1,9 +1,9 @@
-"""Validation loss by precision: the model of `make tune`, trained in float32 and in bfloat16 for
+"""Validation loss by precision: the model of `make train`, trained in float32 and in bfloat16 for
 equally many steps from the same seed, then evaluated in each precision.
 
     python bench/precision.py [--seeds 0 1] [--epochs 5]
 
-One thread. Five epochs are about the steps that `make tune` takes in its two minutes.
+One thread. Five epochs are about the steps that `make train` takes in its two minutes.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sampling import thin_out
 from sluice.cells.registry import list_cells
 from sluice.cli import completion
 from sluice.report.tasks import list_tasks
@@ -39,19 +40,22 @@ def complete(words: str, shell: str = "bash", code: str = SLUICE) -> list[str]:
 
 @pytest.mark.parametrize(
     ("words", "candidates"),
-    [
-        ("sluice s", ["show", "sketch", "search", "studio"]),
-        ("sluice show ", list(completion.CELL_NAMES)),
-        ("sluice show ls", ["lstm", "lstm1997"]),
-        ("sluice sketch jor", ["jordan"]),
-        ("sluice train tu", ["tunes"]),
-        ("sluice train a --cell mg", ["mgu"]),
-        ("sluice train a --tokenize w", ["words"]),
-        ("sluice show gru --theme ", ["light", "dark"]),
-        ("sluice sketch gru --se", ["--series", "--sequence"]),
-        ("sluice compare --cells gru,el", ["gru,elman"]),
-        ("sluice compare --task a", ["adding"]),
-    ],
+    thin_out(
+        [
+            ("sluice s", ["show", "sketch", "search", "studio"]),
+            ("sluice show ", list(completion.CELL_NAMES)),
+            ("sluice show ls", ["lstm", "lstm1997"]),
+            ("sluice sketch jor", ["jordan"]),
+            ("sluice train tu", ["tunes"]),
+            ("sluice train a --cell mg", ["mgu"]),
+            ("sluice train a --tokenize w", ["words"]),
+            ("sluice show gru --theme ", ["light", "dark"]),
+            ("sluice sketch gru --se", ["--series", "--sequence"]),
+            ("sluice compare --cells gru,el", ["gru,elman"]),
+            ("sluice compare --task a", ["adding"]),
+        ],
+        3,
+    ),
 )
 def test_bash_is_offered(words: str, candidates: list[str]) -> None:
     assert complete(words) == candidates
@@ -64,7 +68,10 @@ def test_other_shells_are_offered_the_same(shell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["sluice look mod", "sluice train nov", "sluice show cells/own", "sluice ablate m te"]
+    "words",
+    thin_out(
+        ["sluice look mod", "sluice train nov", "sluice show cells/own", "sluice ablate m te"], 4
+    ),
 )
 def test_files_are_left_to_the_shell(words: str) -> None:
     assert complete(words) == []

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import sluice
+from sampling import thin_out
 
 PAIRS = [
     (nn.LSTM, sluice.nn.LSTM, {}),
@@ -46,7 +47,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("backend", [None, "reference"])
+@pytest.mark.parametrize("backend", thin_out([None, "reference"], 2))
 @pytest.mark.parametrize("place", range(len(PAIRS)))
 def test_values_gradients_and_names(place: int, backend: str | None) -> None:
     for options in OPTIONS:

@@ -48,7 +48,7 @@ class Output(nn.Module):
         return y
 
 
-@pytest.mark.parametrize("with_gradients", [False, True])
+@pytest.mark.parametrize("with_gradients", thin_out([False, True], 2, 1))
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_trace_is_right_at_other_inputs_or_an_error(name: str, with_gradients: bool) -> None:
     model = Output(LAYERS[name]())
@@ -79,8 +79,8 @@ def test_a_trace_trains() -> None:
         torch.testing.assert_close(mine, theirs)
 
 
-@pytest.mark.parametrize("pre_dispatch", [False, True])
-@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+@pytest.mark.parametrize("pre_dispatch", thin_out([False, True], 2))
+@pytest.mark.parametrize("mode", thin_out(["real", "fake", "symbolic"], 3, 2))
 @pytest.mark.parametrize("name", thin_out(LAYERS, 3))
 def test_make_fx_records_what_the_layer_computes(name: str, mode: Any, pre_dispatch: bool) -> None:
     layer = LAYERS[name]()
@@ -116,7 +116,7 @@ def test_operations_are_counted() -> None:
     torch.testing.assert_close(y, layer(x)[0])
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", thin_out(LAYERS, 2))
 def test_checkpoints_and_hooks_on_saved_tensors_keep_gradients(name: str) -> None:
     layer = LAYERS[name]()
     x = torch.randn(6, 3, 3, requires_grad=True)

@@ -70,7 +70,7 @@ def no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "iterate_steps", refuse)
 
 
-@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize("marked", thin_out([False, True], 2, 1))
 @pytest.mark.parametrize("name", thin_out(LAYERS, 3))
 def test_compiled_is_bit_for_bit_the_plain_call(
     name: str, marked: bool, no_reference: None, monkeypatch: pytest.MonkeyPatch

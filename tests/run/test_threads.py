@@ -20,7 +20,7 @@ HEAD = f"""
 import os, signal, sys, threading, torch, sluice
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import built_kernels
-signal.alarm(60)
+signal.alarm(120)
 torch.manual_seed(0)
 layer = sluice.nn.LSTM(32, 128)
 x = torch.randn(20, 9, 32)
@@ -33,7 +33,7 @@ def compute():
 
 
 def run(code: str, **environment: str) -> str:
-    """The output of a new interpreter with a timeout of a minute."""
+    """The output of a new interpreter with a timeout of two minutes."""
     return run_python(HEAD + code, **environment)
 
 
@@ -50,7 +50,7 @@ def test_several_callers_at_once() -> None:
         assert all(pool.map(work, range(6)))
 
 
-def test_after_a_fork() -> None:
+def test_after_a_fork_and_while_another_thread_computes() -> None:
     code = """
 expected = compute()
 children = []
@@ -64,11 +64,7 @@ for _ in range(2):
     children.append(child)
 print(sum(os.waitpid(child, 0)[1] for child in children), torch.equal(compute(), expected))
 """
-    assert run(code) == "0 True"
-
-
-def test_a_fork_while_another_thread_computes() -> None:
-    code = """
+    code += """
 import time
 sluice.set_num_threads(2)
 torch.set_num_threads(1)
@@ -88,7 +84,7 @@ for _ in range(5):
 stop.append(1); thread.join()
 print(bad)
 """
-    assert run(code) == "0"
+    assert run(code).split() == ["0", "True", "0"]
 
 
 FORKS = """

@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -36,9 +37,11 @@ PASSWORD = "the maids of mount cisco"
 if MISSING:
     collect_ignore_glob = ["*"]
 else:
+    from argon2 import PasswordHasher
     from fastapi import FastAPI
     from starlette.testclient import TestClient
 
+    from sluice.studio.accounts import passwords
     from sluice.studio.app import create_app
     from sluice.studio.archive.database import Database
     from sluice.studio.config import StudioConfig
@@ -92,7 +95,9 @@ def add_member(database: Database, name: str, **columns: Any) -> int:
     from sluice.studio.archive.tables import Member
 
     with database.open_session(write=True) as session:
-        member = Member(email=f"{name.lower()}@example.org", name=name, password=_hash_once())
+        member = Member(
+            email=f"{name.lower()}@example.org", name=name, password=_hash_once(passwords._hasher)
+        )
         for column, value in columns.items():
             setattr(member, column, value)
         session.add(member)
@@ -101,11 +106,30 @@ def add_member(database: Database, name: str, **columns: Any) -> int:
 
 
 @cache
-def _hash_once() -> str:
-    """The hash of `PASSWORD`: each would take a tenth of a second, as it should."""
-    from sluice.studio.accounts.passwords import hash_password
+def _hash_once(hasher: PasswordHasher) -> str:
+    """The hash of `PASSWORD` that it makes."""
+    return passwords.hash_password(PASSWORD)
 
-    return hash_password(PASSWORD)
+
+@cache
+def _make_cheap_hasher() -> dict[str, Any]:
+    """Hashes that cost nothing, and threads that wait for none of the others, by their names."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    unknown, threads = hasher.hash("of nobody"), ThreadPoolExecutor(2, "password")
+    return {"_hasher": hasher, "_UNKNOWN": unknown, "_threads": threads}
+
+
+@pytest.fixture(autouse=True)
+def _hash_cheaply(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash takes no time, but where a test asks for `costly_hashes`."""
+    if "costly_hashes" not in request.fixturenames:
+        for name, value in _make_cheap_hasher().items():
+            monkeypatch.setattr(passwords, name, value)
+
+
+@pytest.fixture
+def costly_hashes() -> None:
+    """Passwords cost what they cost on a site."""
 
 
 def log_in(client: TestClient, database: Database, member_id: int) -> TestClient:

@@ -130,8 +130,8 @@ def _build_table(composed: list[ComposedChorale], first: int) -> Table:
     from sluice.chorales.parts import separate_voices
 
     table = Table()
-    names = "seed", "key", "nats a step", "parallel fifths", "octaves", "crossings", "cadences"
-    for name in names:
+    measured = "parallel fifths", "parallel octaves", "crossings", "cadences"
+    for name in ("seed", "key", "nats a step", *measured):
         table.add_column(name, justify="right")
     for seed, one in enumerate(composed, first):
         found = measure(separate_voices(one.roll))
@@ -141,7 +141,7 @@ def _build_table(composed: list[ComposedChorale], first: int) -> Table:
             f"{one.nats_per_step:.2f}",
             f"{found.fifths:.1f} %",
             f"{found.octaves:.1f} %",
-            f"{found.crossings:.0%}",
-            f"{found.cadences:.0%}",
+            f"{100 * found.crossings:.0f} %",
+            f"{100 * found.cadences:.0f} %",
         )
     return table

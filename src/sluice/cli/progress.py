@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from sluice.insight import Monitor, Observation
 
 
+def name_items(loss_unit: str) -> str:
+    """What a loss is a mean over: characters of "nats per character", values of forecasts.
+
+    >>> name_items("nats per subword"), name_items("CRPS, in deviations")
+    ('subwords', 'values')
+    """
+    item = loss_unit.partition(" per ")[2]
+    return f"{item}s" if item else "values"
+
+
 class TrainingDisplay:
     """A progress bar, and after each validation a sample of the best weights so far.
 
@@ -75,7 +85,7 @@ class TrainingDisplay:
             self.task,
             completed=progress.fraction,
             description=f"loss {progress.loss:.3f} {self.loss_unit}{validation} | "
-            f"{progress.tokens_per_second:,.0f} tokens/s | {left} left",
+            f"{progress.tokens_per_second:,.0f} {name_items(self.loss_unit)}/s | {left} left",
         )
         if progress.has_new_validation:
             self._print_validation(progress)

@@ -189,6 +189,8 @@ def _explain_file_errors(options: TrainOptions, out: Path) -> Iterator[None]:
 
 
 def _format_result(result: TrainingResult, job: TrainingJob, checkpoint: Path) -> str:
+    from sluice.cli.progress import name_items
+
     how = {"interrupted": "stopped early", "patience": "ended, as the loss stopped falling,"}
     skipped = result.skipped_validations
     left_out = (
@@ -198,7 +200,8 @@ def _format_result(result: TrainingResult, job: TrainingJob, checkpoint: Path) -
     )
     return (
         f"Training {how.get(result.stop_reason, 'done')} after {result.seconds:.0f} s and "
-        f"{result.tokens:,} tokens. Validation: {result.validation_loss:.3f} {job.loss_unit}. "
+        f"{result.tokens:,} {name_items(job.loss_unit)}. "
+        f"Validation: {result.validation_loss:.3f} {job.loss_unit}. "
         f"Weights: {checkpoint}{left_out}"
     )
 

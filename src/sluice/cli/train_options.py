@@ -175,7 +175,9 @@ class TrainOptions:
     layers: Annotated[
         int | None,
         typer.Option(
-            help="Number of layers; default 2 (1 for tunes and pairs).", rich_help_panel=_MODEL
+            help="Number of layers; default 2 (1 for tunes and recurrent models of pairs, 4 for "
+            "convs2s, 3 for transformer).",
+            rich_help_panel=_MODEL,
         ),
     ] = None
     dropout: Annotated[

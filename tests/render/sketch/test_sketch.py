@@ -55,7 +55,7 @@ def test_states_run_straight_and_every_value_has_a_label(name: str) -> None:
         assert [s.x for s in on_rail] == sorted(s.x for s in on_rail)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", thin_out(CELLS, 3))
 def test_no_parts_overlap(name: str) -> None:
     figure = draw_sketch(CELLS[name]().graph)
     renderer: Any = FigureCanvasAgg(figure).get_renderer()

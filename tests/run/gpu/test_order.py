@@ -52,7 +52,7 @@ def list_faults(job: RunSpec, backwards: bool) -> list[str]:
     return find_faults(found, expected, 1e-10)
 
 
-@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 3))
+@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 6))
 @in_interpreter
 def test_no_meeting_is_missing(name: str) -> None:
     job = draw_cell(name)
@@ -80,7 +80,7 @@ def test_no_meeting_is_missing_where_states_lie_in_a_narrow_type(name: str) -> N
         assert not find_rounding_faults(found, expected), f"backwards: {backwards}"
 
 
-@pytest.mark.parametrize("name", MOST_SLOW)
+@pytest.mark.parametrize("name", thin_out(MOST_SLOW, 3))
 @in_interpreter
 def test_every_meeting_is_needed(name: str) -> None:
     job = draw_cell(name)

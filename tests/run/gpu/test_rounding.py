@@ -16,6 +16,7 @@ from run.gpu.comparison import find_rounding_faults
 from run.gpu.interpreter import in_interpreter
 from run.gpu.jobs import MARKS, draw_job
 from run.rounded_reference import Rounding, run
+from sampling import thin_out
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.specs import Sizes
 from sluice.run.gpu import fused
@@ -58,7 +59,7 @@ def check(name: str, way: str, has_narrow_input: bool) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", MOST_SLOW)
+@pytest.mark.parametrize("name", thin_out(MOST_SLOW, 3, 1))
 @in_interpreter
 def test_kernels_round_factors_and_nothing_else(name: str, way: str) -> None:
     check(name, way, False)

@@ -54,7 +54,7 @@ def run_on(job: RunSpec, threads: int, precision: str | None = None) -> list[Ten
     return [y, *last]
 
 
-@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize("batch", thin_out([1, 2, 3], 3, 2))
 @pytest.mark.parametrize("name", thin_out(NORMED, 3, 1))
 def test_outputs_and_gradients_are_those_of_the_reference(
     name: str, batch: int, threads: int
@@ -67,7 +67,7 @@ def test_outputs_and_gradients_are_those_of_the_reference(
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch", thin_out([1, 3], 2, 1))
 @pytest.mark.parametrize("name", thin_out(NORMED, 3))
 def test_no_bit_depends_on_the_number_of_threads(
     name: str, batch: int, precision: str, threads: int

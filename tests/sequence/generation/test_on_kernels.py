@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from sampling import thin_out
 from sluice.run.kernels import extension
 from sluice.sequence import Sampling, generate
 from sluice.sequence.errors import SequenceError
@@ -33,7 +34,7 @@ def model(cell: Any, **options: Any) -> LanguageModel:
     return sharpened
 
 
-@pytest.mark.parametrize("sampling", WAYS)
+@pytest.mark.parametrize("sampling", thin_out(WAYS, 2))
 @pytest.mark.parametrize(
     ("cell", "options"), [("lstm", {}), ("gru", {"tied": True}), ("elman", {"num_layers": 3})]
 )

@@ -1,7 +1,7 @@
-"""Run by torchrun: two trainings one after the other, in the second of which one process dies.
+"""Run by torchrun: a training by its name; in that which is carried over, one process dies.
 
-torchrun distributed_run.py FOLDER: writes to FOLDER each training's best weights, its checkpoints,
-and the progress of rank 0, one line of JSON a step.
+torchrun distributed_run.py FOLDER NAME: writes to FOLDER the training's best weights, its
+checkpoints, and the progress of rank 0, one line of JSON a step.
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ def run(name: str, folder: Path, dies_at: int | None = None) -> TrainingResult:
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1])
+    place, chosen = Path(sys.argv[1]), sys.argv[2]
     with join_process_group():
-        run("whole", place)
         victim = os.environ["RANK"] == "1" and count_restarts() == 0
-        run("sparse", place)
-        run("carried", place, dies_at=40 if victim else None)
+        run(chosen, place, dies_at=40 if victim and chosen == "carried" else None)

@@ -114,7 +114,7 @@ def main(folder: Path, seed: int) -> None:
         assert _kill_after(folder, 0, call)
     moments, kills, longest = random.Random(seed), 0, 0.1
     while _kill_after(folder, moments.uniform(0.0, longest)):
-        kills, longest = kills + 1, longest * 1.2  # so that a slow machine finishes too
+        kills, longest = kills + 1, longest * 1.5  # so that a slow machine finishes too
     sys.stdout.write(f"{kills}\n")
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sampling import thin_out
 from sequence.training.kill_and_resume import PLAN, Stream, model
 from sluice.folder_lock import FolderInUseError
 from sluice.sequence import CheckpointError, Progress, TrainingConfig, TrainingResult, train
@@ -93,7 +94,7 @@ class Full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("after", [0, 1, 5, 12])
+@pytest.mark.parametrize("after", thin_out([0, 1, 5, 12], 2, 1))
 def test_a_full_disk_leaves_the_complete_files(
     after: int, tmp_path: Path, unbroken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +133,7 @@ def stop_at(step: int) -> Callable[[Progress], None]:
     return interrupt
 
 
-@pytest.mark.parametrize("step", [1, 2, 9])
+@pytest.mark.parametrize("step", thin_out([1, 2, 9], 3, 2))
 def test_an_interrupted_run_is_resumed(step: int, tmp_path: Path, unbroken: Path) -> None:
     stopped = run(tmp_path, on_progress=stop_at(step))
     assert (stopped.stop_reason, stopped.steps) == ("interrupted", step)

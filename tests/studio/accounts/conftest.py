@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import re
+import time
 from collections.abc import Callable
 from email import policy
 from email.message import EmailMessage
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from httpx2 import Response
+from sqlalchemy import select
 from starlette.testclient import TestClient
 from tests.studio.conftest import read_csrf_token
 
 from sluice.studio.accounts.mail import send_waiting
 from sluice.studio.archive.database import Database
+from sluice.studio.archive.tables import OutgoingMail
 from sluice.studio.config import StudioConfig
 from sluice.studio.security import robots
 
@@ -53,6 +56,7 @@ def read_mails(database: Database, config: StudioConfig, tmp_path: Path) -> Read
 
     def read() -> list[EmailMessage]:
         send_waiting(database, config)
+        wait_until_sent(database)
         found = []
         for path in sorted(
             (tmp_path / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime
@@ -62,6 +66,17 @@ def read_mails(database: Database, config: StudioConfig, tmp_path: Path) -> Read
         return found  # type: ignore[return-value]
 
     return read
+
+
+def wait_until_sent(database: Database) -> None:
+    """The studio sends them too: one that it has taken is in the folder a moment later."""
+    end = time.monotonic() + 60
+    while True:
+        with database.open_session() as session:
+            if session.scalar(select(OutgoingMail.id)) is None:
+                return
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def find_link(mail: EmailMessage) -> str:

@@ -134,8 +134,9 @@ def test_the_answer_tells_nothing(client: TestClient, member_id: int) -> None:
 
 @pytest.mark.parametrize("path", thin_out(["/login", "/password", "/sign-up"], 3))
 def test_the_time_tells_nothing(
-    client: TestClient, member_id: int, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+    costly_hashes: None, client: TestClient, member_id: int, monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:  # fmt: skip
     from sluice.studio.security import limits
 
     monkeypatch.setattr(limits, "LIMITS", dict.fromkeys(limits.LIMITS, ((10**6, 3600),)))
@@ -183,7 +184,9 @@ def test_many_strangers_do_not_lock_out_a_browser_that_is_known(
     assert try_password(elsewhere, PASSWORD) == 429
 
 
-def test_guesses_at_once_are_counted_too(client: TestClient, member_id: int) -> None:
+def test_guesses_at_once_are_counted_too(
+    costly_hashes: None, client: TestClient, member_id: int
+) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     hidden = read_fields(client, "/login", "/login")

@@ -116,7 +116,7 @@ def test_every_page(
             continue
         seen.add(kind)
         answer = page.goto(address + path)
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(100)
         if answer.status >= 400:
             problems.append(f"{path}: {answer.status}")
             continue

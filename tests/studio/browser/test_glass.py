@@ -250,6 +250,7 @@ def test_the_names_of_another_cell_appear_and_a_click_chooses_unit_and_moment(
     assert glass.verdict == f"The update gate of this unit keeps {kept(expected['update'])}"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("width", "scheme"), thin_out([(1280, "light"), (390, "dark")], 2))
 def test_axe_finds_nothing(open_glass: Any, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")

@@ -108,6 +108,7 @@ def test_what_was_asked_for_is_composed_after_the_composing_process_was_killed(
     check([*running.follow(code)], 31)
 
 
+@pytest.mark.exhaustive
 def test_a_stream_goes_on_after_the_composing_process_was_killed(running: Running) -> None:
     code = running.compose(32)
     events = running.follow(code)

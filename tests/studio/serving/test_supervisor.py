@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 import pytest
 
-from sampling import thin_out
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -96,7 +94,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", thin_out([signal.SIGINT, signal.SIGTERM], 2, 1))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_all_processes(running: Running, number: signal.Signals) -> None:
     wait_for(lambda: len(running.list_children()) == 2)
     children = running.list_children()
@@ -105,7 +104,7 @@ def test_one_signal_ends_all_processes(running: Running, number: signal.Signals)
     assert not any(is_running(pid) for pid in children)
 
 
-def test_killed_children_are_started_again_and_counted(running: Running) -> None:
+def test_killed_children_are_started_again_counted_and_ended(running: Running) -> None:
     wait_for(lambda: len(running.list_children()) == 2)
     before = running.list_children()
     for pid in before:
@@ -114,6 +113,10 @@ def test_killed_children_are_started_again_and_counted(running: Running) -> None
     assert json.loads(running.read("/healthz"))["database"] == "ok"
     restarts = re.findall(r"studio_process_restarts_total{.*} (\d)", running.read("/metrics"))
     assert restarts == ["1", "1"]
+    children = running.list_children()
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(30) == 0
+    assert not any(is_running(pid) for pid in children)
 
 
 def test_children_do_not_outlive_a_killed_parent(running: Running) -> None:

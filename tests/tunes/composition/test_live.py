@@ -77,7 +77,7 @@ WISHES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("wishes", WISHES)
+@pytest.mark.parametrize("wishes", thin_out(WISHES, 3, 2))
 def test_what_is_streamed_is_what_is_composed(composer: Composer, wishes: dict[str, Any]) -> None:
     for seed in (0, 5):
         first, *between, last = collect(composer.stream(seed=seed, **wishes))

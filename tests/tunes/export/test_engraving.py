@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from sampling import thin_out
 from sluice.extras import MissingExtraError
 from sluice.tunes.errors import TuneError
 from sluice.tunes.export import engraving
@@ -38,7 +39,7 @@ def test_the_picture_holds_every_note_and_word_and_no_foreign_font() -> None:
     assert picture[0].tag == f"{SVG}rect" and "fill:white" in str(picture[0].get("style"))
 
 
-@pytest.mark.parametrize("lines", [1, 12, 20])
+@pytest.mark.parametrize("lines", thin_out([1, 12, 20], 3, 2))
 def test_a_tune_fits_on_one_page_of_a4(lines: int) -> None:
     """As many lines as fit, in smaller notes if need be: every note head lies on the page."""
     page = ElementTree.fromstring(engraving._draw_page(tune(lines)))
@@ -111,7 +112,7 @@ def test_a_worker_may_draw_before_the_main_thread() -> None:
     assert done.stdout.split() == ["[3]", "3"], done.stderr
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", thin_out(["fork", "spawn"], 2, 1))
 def test_processes_draw_too(method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system does not {method}")
