@@ -9,7 +9,7 @@ one vocabulary, of 6,000 subwords of both languages, and about the same number o
 
 Each model and seed is a run of its own, with a file of its results in `--runs`; a run that is
 there is not repeated, and one that was interrupted goes on. `--table` only writes the table of
-the runs that are there, which is also done after each.
+the runs that are there, which is also done after each. `translation_speed.py` measures speeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -29,7 +28,6 @@ from paired import RESULTS
 from rich.console import Console
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
-from torch.nn.utils import parametrize
 from translation_cases import CASES, Sentences, read_sentences
 
 from sluice import doctor
@@ -41,14 +39,11 @@ from sluice.sequence import (
     generate_outputs,
     train,
 )
-from sluice.sequence.models.base import evaluation_mode
 
 console = Console()
 TEST = "test_2016_flickr"
 LENGTHS = ((1, 9), (10, 14), (15, 19), (20, 99))
 """Words of the sources whose scores are shown apart."""
-PLACES = (1, 50, 100, 200)
-"""Where a token's cost in decoding is measured."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +101,6 @@ def perform(run: Run, sentences: Sentences, folder: Path) -> None:
         "seconds": done.seconds,
         "sentences": last.epoch * len(training.sources),
         "validation": done.validation_loss,
-        "milliseconds": measure_steps(checkpoint),
     }
     for beams in (1, 5):
         results[f"beams {beams}"] = judge(checkpoint, sentences, beams)
@@ -116,11 +110,9 @@ def perform(run: Run, sentences: Sentences, folder: Path) -> None:
 
 
 def judge(checkpoint: Checkpoint, sentences: Sentences, beams: int) -> dict[str, Any]:
-    """Scores of the outputs for the test part, also by the length of the sources, and the time."""
+    """Scores of the outputs for the test part, also by the length of the sources."""
     sources, targets = sentences.texts[TEST]
-    began = time.perf_counter()
     made = generate_outputs(checkpoint, sources, num_beams=beams, max_length=100)
-    seconds = time.perf_counter() - began
     outputs, bleu, chrf = [one.text for one in made], BLEU(), CHRF()
     by_length = {}
     for least, most in LENGTHS:
@@ -132,26 +124,8 @@ def judge(checkpoint: Checkpoint, sentences: Sentences, beams: int) -> dict[str,
         "BLEU": bleu.corpus_score(outputs, [targets]).score,
         "chrF": chrf.corpus_score(outputs, [targets]).score,
         "signatures": [str(bleu.get_signature()), str(chrf.get_signature())],
-        "sentences a second": len(sources) / seconds,
         "by length": by_length,
     }
-
-
-def measure_steps(checkpoint: Checkpoint) -> dict[str, float]:
-    """Milliseconds of a step of decoding of one sentence at some places: the median of seven."""
-    model, found = checkpoint.model, {}
-    with evaluation_mode(model), parametrize.cached():
-        memory, state = model.encode(torch.arange(3, 18)[:, None])
-        token, rounds = torch.full((1,), 9), [dict[int, float]() for _ in range(7)]
-        for times in rounds:
-            decoding = model.start_decoding(memory, state)
-            for place in range(1, max(PLACES) + 1):
-                began = time.perf_counter()
-                decoding.step(token)
-                times[place] = time.perf_counter() - began
-        for place in PLACES:
-            found[str(place)] = 1000 * statistics.median(times[place] for times in rounds)
-    return found
 
 
 def write_table(folder: Path) -> None:
@@ -175,8 +149,8 @@ def write_table(folder: Path) -> None:
         *(f"`{one}`." for one in first["signatures"]),
         "",
         *_tabulate(
-            "model, budget, seeds, weights, epochs, sentences/s in training, BLEU greedy, "
-            "BLEU of 5 beams, chrF of 5 beams, sentences/s greedy, sentences/s of 5 beams",
+            "model, budget, seeds, weights, epochs, validation in nats, BLEU greedy, "
+            "BLEU of 5 beams, chrF of 5 beams",
             [_describe(*key, group) for key, group in ordered],
         ),
         "",
@@ -185,13 +159,6 @@ def write_table(folder: Path) -> None:
         *_tabulate(
             ", ".join(["model, budget", *(_name_length(first, one) for one in first["by length"])]),
             [[CASES[case].title, shown, *_by_length(group)] for (case, shown), group in ordered],
-        ),
-        "",
-        "Milliseconds of a step of decoding of one sentence, by its place:",
-        "",
-        *_tabulate(
-            ", ".join(["model", *(f"token {place}" for place in PLACES)]),
-            [_describe_steps(case, groups) for case in dict.fromkeys(case for case, _ in groups)],
         ),
         "",
         f"Measured on {date.today()}:",
@@ -216,12 +183,10 @@ def _describe(case: str, budget: str, group: list[dict[str, Any]]) -> list[str]:
         f"{len(group)}",
         f"{group[0]['parameters'] / 1e6:.1f} M",
         f"{statistics.mean(run['epochs'] for run in group):.1f}",
-        f"{statistics.mean(run['sentences'] / run['seconds'] for run in group):,.0f}",
+        f"{statistics.mean(run['validation'] for run in group):.3f}",
         _spread([one["BLEU"] for one in greedy]),
         _spread([one["BLEU"] for one in searched]),
         _spread([one["chrF"] for one in searched]),
-        f"{statistics.mean(one['sentences a second'] for one in greedy):,.0f}",
-        f"{statistics.mean(one['sentences a second'] for one in searched):,.0f}",
     ]
 
 
@@ -236,12 +201,6 @@ def _name_length(scores: dict[str, Any], name: str) -> str:
 def _by_length(group: list[dict[str, Any]]) -> list[str]:
     found = [run["beams 5"]["by length"] for run in group]
     return [f"{statistics.mean(one[name][1] for one in found):.1f}" for name in found[0]]
-
-
-def _describe_steps(case: str, groups: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
-    runs = [run for key, group in groups.items() if key[0] == case for run in group]
-    times = [statistics.mean(run["milliseconds"][str(place)] for run in runs) for place in PLACES]
-    return [CASES[case].title, *(f"{one:.2f}" for one in times)]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import sluice
-from sluice import tunes
+from sluice import chorales, tunes
 from sluice.files import to_paths
 from sluice.insight import load_recording
 from sluice.insight.sketches import sketch_saved_recording
@@ -110,8 +110,17 @@ WRITERS: dict[str, Callable[[str], object]] = {
         typeset_equations(sluice.cells.GRU().graph), path + ".svg"
     ),
     "write_tunes": lambda path: write_tunes([tunes.read_tune(scale_beside(path))], path, ["abc"]),
+    "write_pieces": lambda path: write_a_phrase(path),
     "read_text(cache=)": lambda path: read_text(scale_beside(path), cache=path),
 }
+
+
+def write_a_phrase(path: str) -> str:
+    roll = chorales.Plan(phrases=1).make_roll(grid=4)
+    roll.states[0, 60], roll.states[1:, 60] = 2, 1
+    parts, title = chorales.separate_voices(roll), chorales.Presentation("Phrase")
+    (file,) = chorales.write_pieces([parts], path, ["mid"], [title])
+    return str(file)
 
 
 def scale_beside(path: str) -> str:
@@ -132,6 +141,8 @@ READERS: dict[str, Callable[[str], object]] = {
         sketch_saved_recording(sluice.cells.GRU().graph, path, step=1),
     ),
     "tunes.read": lambda path: tunes.read_tune(scale_beside(path)),
+    "chorales.read_roll": lambda path: chorales.read_roll(write_a_phrase(path)),
+    "chorales.read_rolls": lambda path: chorales.read_rolls(write_a_phrase(path)),
     "load_collections": lambda path: load_collections([scale_beside(path)]),
     "load_collections of one": lambda path: load_collections(scale_beside(path)),
     "prepare_dataset": lambda path: prepare_dataset(scale_beside(path)),

@@ -233,3 +233,18 @@ def test_bars_that_do_not_fit_the_grid_are_refused(tmp_path: Path) -> None:
         read_roll(path)
     with pytest.raises(DataError, match="No piece could be read"):
         load_chorales([path])
+
+
+def test_the_clock_counts_the_quarters_to_a_fermata() -> None:
+    bars = [RollBar(Fraction(4 * k), Fraction(4), Fraction(0), Fraction(4)) for k in range(4)]
+    notes = [RollNote(Fraction(0), Fraction(16), 60)]
+    marks = [(Fraction(6), Fraction(7)), (Fraction(9), Fraction(10)), (Fraction(15), Fraction(16))]
+    roll = make_roll(notes, bars, grid=4, fermatas=marks)
+    expected = np.zeros((64, 4))
+    for step in range(64):
+        quarter = step // 4
+        if quarter not in (6, 9, 15):
+            left = next(begin for begin in (6, 9, 15) if begin > quarter) - quarter
+            if left <= 4:
+                expected[step, left - 1] = 1
+    np.testing.assert_array_equal(roll.clock()[:, 11:], expected)

@@ -16,11 +16,11 @@ from sluice.sequence.models.biaxial import HELD, SILENT, STRUCK
 PITCHES = 128
 """The numbers of MIDI, the columns of a roll; middle C is 60."""
 States = NDArray[np.uint8]
-CLOCK_WIDTH = 11
-"""The columns of `Roll.clock`."""
 _BEATS = 4
-_CLOSE = 4
-"""Quarters before the end in which the clock says that a piece is ending."""
+_AHEAD = 4
+"""Quarter notes from which the clock sees a fermata, or the end of the piece."""
+CLOCK_WIDTH = 11 + _AHEAD
+"""The columns of `Roll.clock`."""
 
 
 class RollNote(NamedTuple):
@@ -95,12 +95,13 @@ class Roll:
         return replace(self, states=np.roll(self.states, semitones, axis=1))
 
     def clock(self) -> NDArray[np.float32]:
-        """Where each step is, (steps, 11): what a model reads beside the notes.
+        """Where each step is, (steps, 15): what a model reads beside the notes.
 
         One of four columns for the step within its quarter note and one of four for the quarter
         of the bar (the last for all later ones), then whether the bar has three quarters or a
-        multiple of three; where bars are known also whether a fermata stands here, and whether
-        the piece ends within four quarter notes.
+        multiple of three; where bars are known also whether a fermata stands here, whether the
+        piece ends within four quarter notes, and in which of the next four the next fermata
+        begins: a cadence is prepared.
         """
         clock = np.zeros((len(self), CLOCK_WIDTH), np.float32)
         rows = np.arange(len(self))
@@ -109,7 +110,13 @@ class Roll:
         clock[:, 8] = self.meters % (3 * self.grid) == 0
         if self.is_metered:
             clock[:, 9] = self.fermatas
-            clock[:, 10] = len(self) - rows <= _CLOSE * self.grid
+            clock[:, 10] = len(self) - rows <= _AHEAD * self.grid
+            begins = np.flatnonzero(self.fermatas & ~np.append(False, self.fermatas[:-1]))
+            following = np.searchsorted(begins, rows, side="right")
+            distance = np.append(begins, 2 * len(self) + _AHEAD * self.grid)[following] - rows
+            quarters = -(-distance // self.grid)
+            sees = ~self.fermatas & (quarters <= _AHEAD)
+            clock[rows[sees], 10 + quarters[sees]] = 1
         return clock
 
     def list_notes(self) -> list[RollNote]:

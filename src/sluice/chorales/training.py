@@ -31,11 +31,11 @@ from sluice.sequence.models.model_memory import build_model
 class ChoraleModelConfig:
     """The sizes of a model of chorales, and how many windows of how many steps a batch holds."""
 
-    hidden_size: int = 64
+    hidden_size: int = 128
     num_layers: int = 2
-    note_hidden_size: int = 48
+    note_hidden_size: int = 64
     note_layers: int = 2
-    dropout: float = 0.1
+    dropout: float = 0.3
     batch_size: int = 4
     window: int = 64
     cell: str = "lstm"
@@ -50,7 +50,7 @@ def make_training_config(
         SequenceError: a budget that is missing or not positive.
     """
     return TrainingConfig(
-        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.006, validations=8
+        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.005, validations=8
     )
 
 
@@ -73,6 +73,7 @@ def make_model(split: ChoraleSplit, config: ChoraleModelConfig, seed: int = 0) -
             num_layers=config.num_layers,
             note_hidden_size=config.note_hidden_size,
             note_layers=config.note_layers,
+            descending=True,
             dropout=config.dropout,
             cell=config.cell,
         ),

@@ -15,11 +15,12 @@ from sluice.sequence.models import BiaxialConfig, BiaxialModel
 NOTES, CLOCK = 14, 2
 
 
-def _make_model(strikes: bool = True) -> BiaxialModel:
+def _make_model(strikes: bool = True, descending: bool = False) -> BiaxialModel:
     torch.manual_seed(0)
     config = BiaxialConfig(
-        features=NOTES, lowest=50, clock=CLOCK, strikes=strikes, hidden_size=8, note_hidden_size=6
-    )
+        features=NOTES, lowest=50, clock=CLOCK, strikes=strikes, hidden_size=8, note_hidden_size=6,
+        descending=descending,
+    )  # fmt: skip
     model = BiaxialModel(config).double().eval()
     for parameter in model.parameters():
         parameter.data.mul_(4)  # so that the notes below decide
@@ -32,7 +33,7 @@ def _draw_plainly(
     """The next chord by runs of the whole model on what is known so far, one for each note."""
     chord = torch.zeros(1, 1, NOTES).double()
     inputs = torch.cat((before, clock.expand(len(before), 1, -1)), dim=-1)
-    for note in range(NOTES):
+    for note in range(NOTES)[:: -1 if model.config.descending else 1]:
         rolls = torch.cat((before[1:], chord))
         logits = model(inputs, rolls)[0][-1, 0, note]
         weights = logits.softmax(-1) * ~blocked[note]
@@ -41,9 +42,11 @@ def _draw_plainly(
     return [int(state) for state in chord.flatten()]
 
 
-@pytest.mark.parametrize("strikes", [True, False])
-def test_chords_are_those_of_the_whole_model_in_either_loop(strikes: bool) -> None:
-    model = _make_model(strikes)
+@pytest.mark.parametrize(("strikes", "descending"), [(True, False), (False, True), (True, True)])
+def test_chords_are_those_of_the_whole_model_in_either_loop(
+    strikes: bool, descending: bool
+) -> None:
+    model = _make_model(strikes, descending)
     generator = torch.Generator().manual_seed(4)
     samplers = [NoteSampler(model, 3), NoteSampler(model, 3)]
     samplers[1]._native = None
@@ -67,8 +70,9 @@ def test_chords_are_those_of_the_whole_model_in_either_loop(strikes: bool) -> No
         before = torch.cat((before, drawn[0][None].double()))
 
 
-def test_step_by_step_the_likelihood_is_that_of_the_whole_run() -> None:
-    model = _make_model()
+@pytest.mark.parametrize("descending", [False, True])
+def test_step_by_step_the_likelihood_is_that_of_the_whole_run(descending: bool) -> None:
+    model = _make_model(descending=descending)
     sampler = NoteSampler(model, 2)
     generator = torch.Generator().manual_seed(9)
     chords, logits = [torch.zeros(2, NOTES).double()], []

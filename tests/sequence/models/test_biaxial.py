@@ -75,22 +75,25 @@ def _run_plainly(model: BiaxialModel, batch: Batch) -> Tensor:
         for step in range(steps):
             chord = batch.targets[step, piece]
             rows = []
-            for note in range(NOTES):
-                below = float(chord[note - 1]) if note else 0.0
-                decided = [float(below > 0), float(below > 1)][: 1 + strikes]
+            order = list(range(NOTES))[:: -1 if model.config.descending else 1]
+            for place, note in enumerate(order):
+                last = float(chord[order[place - 1]]) if place else 0.0
+                decided = [float(last > 0), float(last > 1)][: 1 + strikes]
                 rows.append(torch.cat((hidden[step, note], torch.tensor(decided).double())))
-            climbed, _ = torch.func.functional_call(
+            over, _ = torch.func.functional_call(
                 over_notes,
                 {k[5:]: v for k, v in parameters.items() if k[:4] == "note"},
                 (torch.stack(rows),),
             )
-            logits[step, piece] = climbed @ model.readout.weight.T + model.readout.bias
+            found = over @ model.readout.weight.T + model.readout.bias
+            logits[step, piece, order] = found
     return logits
 
 
-@pytest.mark.parametrize("strikes", [True, False])
-def test_values_and_gradients_are_those_of_plain_torch(strikes: bool) -> None:
-    model, batch = _make_model(strikes), _make_batch(states=2 + strikes)
+@pytest.mark.parametrize(("strikes", "descending"), [(True, False), (False, True), (True, True)])
+def test_values_and_gradients_are_those_of_plain_torch(strikes: bool, descending: bool) -> None:
+    model = _make_model(strikes, descending=descending)
+    batch = _make_batch(states=2 + strikes)
     logits, _ = model(batch.inputs, batch.targets)
     expected = _run_plainly(model, batch)
     torch.testing.assert_close(logits, expected, rtol=1e-8, atol=1e-9)

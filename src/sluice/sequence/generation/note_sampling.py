@@ -25,8 +25,8 @@ _NEVER = -1
 class NoteSampler:
     """Pieces that are sampled side by side from a model, with the weights it has now.
 
-    For each time step call `read`, then `draw` with what it returned. Within a step the notes go
-    from the lowest up, each reading what was drawn for the one below: in the kernels' loop if
+    For each time step call `read`, then `draw` with what it returned. Within a step the notes go in
+    the model's order, each reading what was drawn for the one before: in the kernels' loop if
     there are kernels (`TokenStepper`, whose tokens are the decisions), else note by note in torch.
 
     Args:
@@ -102,19 +102,21 @@ class NoteSampler:
         """
         if not temperature > 0:
             raise SequenceError(f"temperature must be above 0, got {temperature}.")
-        over_notes = hidden.movedim(1, 0).contiguous()
+        order = self.model.order_notes
+        over_notes = order(hidden).movedim(1, 0).contiguous()
         notes, states = len(over_notes), self.model.config.states
         if allowed is None:
             allowed = torch.ones(notes, self.count, states, dtype=torch.bool)
+        uniforms, allowed = (order(one, 0).contiguous() for one in (uniforms, allowed))
         if self._native is None:
-            return self._draw_in_torch(over_notes, uniforms, allowed, temperature)
+            return order(self._draw_in_torch(over_notes, uniforms, allowed, temperature))
         self._native.write(self._start)
         below = torch.full((self.count,), SILENT, dtype=torch.int64)
         spec = SamplingSpec(_NEVER, temperature)
         drawn = self._native.generate(spec, allowed, below, uniforms, over_notes)
         if drawn is None:
             raise SequenceError(NAN_MESSAGE)
-        return drawn.T.contiguous()
+        return order(drawn.T).contiguous()
 
     def compute_logits(self, hidden: Tensor, drawn: Tensor) -> Tensor:
         """The logits of a step that is known, (pieces, notes, states).
@@ -123,13 +125,8 @@ class NoteSampler:
             hidden: what `read` returned.
             drawn: the step, (pieces, notes), int64.
         """
-        model = self.model
-        with evaluation_mode(model):
-            below = torch.nn.functional.pad(drawn, (1, 0))[:, :-1]
-            read = torch.cat((hidden, model.decisions[below]), dim=-1)
-            over_notes, _ = model.note_layers(read.movedim(1, 0).contiguous())
-            logits: Tensor = model.readout(over_notes)
-        return logits.movedim(1, 0)
+        with evaluation_mode(self.model):
+            return self.model.run_over_notes(hidden, drawn)
 
     def rearrange(self, parents: Tensor) -> None:
         """Piece `b` goes on from what piece `parents[b]` has read: (pieces,), int64."""

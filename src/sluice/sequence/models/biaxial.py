@@ -29,6 +29,8 @@ class BiaxialConfig(NextStepConfig):
         strikes: whether notes are silent, held or struck; else silent or sounding.
         hidden_size, num_layers: of the layers over time, which all notes share.
         note_hidden_size, note_layers: of the layers over the notes of a step.
+        descending: whether those go from the highest note down, so that a melody above is known to
+            the parts below it; else from the lowest up.
         dropout: between layers, and on the output of both stacks.
 
     Otherwise as `SequenceModelConfig`.
@@ -43,6 +45,7 @@ class BiaxialConfig(NextStepConfig):
     hidden_size: int = 128
     note_hidden_size: int = 64
     note_layers: int = 2
+    descending: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,12 +68,13 @@ class BiaxialModel(SequenceModel):
 
     Johnson's two outputs of a note, that it sounds and, if so, that it is struck, are here one
     choice of three: P(sounds) = P(held) + P(struck). The loss is the negative log-likelihood of a
-    time step in nats, summed over its notes.
+    time step in nats, summed over its notes. With `descending` the layers over notes go down from
+    the highest note: what is said of the notes below holds of those above.
 
     Attributes:
         layers: over time, from (time, batch × notes, inputs).
         note_layers: over notes, from (notes, time × batch, hidden_size + decisions).
-        decisions: (states, columns), what the note above reads of a state: whether it sounds and,
+        decisions: (states, columns), what the next note reads of a state: whether it sounds and,
             with strikes, whether it is struck.
 
     >>> model = BiaxialModel(BiaxialConfig(features=13, lowest=60, hidden_size=8))
@@ -117,11 +121,29 @@ class BiaxialModel(SequenceModel):
         """
         hidden, state = self.run_over_time(inputs, state, lengths, resets)
         time, batch, notes = roll.shape
-        below = functional.pad(roll.long(), (1, 0))[..., :-1]
+        logits = self.run_over_notes(hidden.flatten(0, 1), roll.flatten(0, 1).long())
+        return logits.view(time, batch, notes, -1), state
+
+    def run_over_notes(self, hidden: Tensor, chords: Tensor) -> Tensor:
+        """The logits of known steps, (steps, notes, states).
+
+        Args:
+            hidden: what the layers over time say of each note, (steps, notes, features).
+            chords: what each note does, (steps, notes), int64.
+        """
+        hidden, chords = self.order_notes(hidden), self.order_notes(chords)
+        below = functional.pad(chords, (1, 0))[:, :-1]
         read = torch.cat((hidden, self.decisions[below]), dim=-1)
-        over_notes, _ = self.note_layers(read.movedim(2, 0).reshape(notes, time * batch, -1))
-        logits = self.readout(self.dropout(over_notes))
-        return logits.view(notes, time, batch, -1).movedim(0, 2), state
+        over_notes, _ = self.note_layers(read.movedim(1, 0).contiguous())
+        logits: Tensor = self.readout(self.dropout(over_notes))
+        return self.order_notes(logits.movedim(0, 1))
+
+    def order_notes(self, values: Tensor, dim: int = 1) -> Tensor:
+        """Values with an axis of notes, in the order in which the layers over notes read them.
+
+        Applied twice it gives the values back.
+        """
+        return values.flip(dim) if self.config.descending else values
 
     def run_over_time(
         self,
