@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import json
+import math
 import wave
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +25,7 @@ from sluice.chorales.parts import separate_voices
 from sluice.chorales.plan import Plan
 from sluice.chorales.readers.files import read_roll
 from sluice.chorales.roll import CLOCK_WIDTH, Roll, RollBar, RollNote, make_roll
+from sluice.chorales.sound import to_midi
 from sluice.chorales.training import compute_nats_per_step, name_columns
 from sluice.sequence import Checkpoint
 from sluice.sequence.errors import SequenceError
@@ -85,6 +88,8 @@ def test_a_beginning_stays_and_the_bars_go_on(composer: ChoraleComposer) -> None
     beginning = _make_melody()
     found = composer.extend(beginning, Plan(1), seed=3, particles=4).roll
     assert np.array_equal(found.states[:32], beginning.states)
+    # Its notes end with it: what follows holds none of them.
+    assert not (found.states[32] == 1).any()
     # The plan's pickup is a bar's last quarter note; the beginning ends with its bar.
     assert len(found) == 32 + 28
     assert found.places.tolist() == [step % 16 for step in range(60)]
@@ -97,10 +102,66 @@ def test_what_does_not_fit_the_model_is_refused(composer: ChoraleComposer) -> No
         composer.harmonise(_make_melody().transpose(12))
     with pytest.raises(ChoraleError, match="4 steps in a quarter note, the piece 2"):
         composer.harmonise(replace(_make_melody(), grid=2))
+    low = make_roll(
+        [*_make_melody().list_notes(), RollNote(Fraction(0), Fraction(8), 30)],
+        [RollBar(Fraction(0), Fraction(8), Fraction(0), Fraction(4))],
+    )
+    composer.harmonise(low, particles=2)  # only its highest notes are read
+    with pytest.raises(ChoraleError, match="knows 40 to 76"):
+        composer.extend(low)
     with pytest.raises(ChoraleError, match="1 to 64 phrases"):
         Plan(0)
     with pytest.raises(SequenceError, match="temperature must be above 0"):
         composer.compose(Plan(1), temperature=0.0)
+
+
+def test_a_model_of_another_clock_is_refused_wherever_it_is_read(
+    composer: ChoraleComposer, tmp_path: Path
+) -> None:
+    config = replace(composer.model.config, clock=CLOCK_WIDTH - 4)
+    old = Checkpoint(BiaxialModel(config), columns=name_columns(composer.model))
+    path, song = tmp_path / "old.safetensors", tmp_path / "song.mid"
+    old.save(path)
+    song.write_bytes(to_midi(separate_voices(_make_melody())))
+    for command in (
+        ("compose", "--voices", "--checkpoint", path, "--out", tmp_path / "out"),
+        ("evaluate", path, song),
+    ):
+        assert f"this version of Sluice gives {CLOCK_WIDTH}; train it anew" in sentence(
+            run(*command)
+        )
+    with pytest.raises(ChoraleError, match="train it anew"):
+        compute_nats_per_step(old.model, (_make_melody(),))
+    wrong = replace(old, model=composer.model, metadata={"grid": "4"})
+    with pytest.raises(ChoraleError, match="a quarter note has '4' steps"):
+        ChoraleComposer(wrong)
+
+
+def test_a_model_is_judged_on_scores(composer: ChoraleComposer, tmp_path: Path) -> None:
+    path, song = tmp_path / "model.safetensors", tmp_path / "song.mid"
+    checkpoint = Checkpoint(
+        composer.model, metadata={"grid": 4}, columns=name_columns(composer.model)
+    )
+    checkpoint.save(path)
+    song.write_bytes(to_midi(separate_voices(_make_melody())))
+    result = run("evaluate", path, song, "--out", tmp_path / "report.json")
+    assert result.exit_code == 0, result.output
+    model, baseline = json.loads((tmp_path / "report.json").read_text())["tables"]["scores"]
+    expected = compute_nats_per_step(composer.model, (read_roll(song),))["notes"]
+    assert model["nats per step"] == pytest.approx(expected)
+    # The file ends with its last note: quarter notes of a struck and three held steps.
+    counts = [[0] * 3 for _ in range(3)]
+    for pitch in range(40, 77):
+        before = 0
+        for now in _make_melody().states[:, pitch].tolist():
+            counts[before][now] += 1
+            before = now
+    nats = -sum(n * math.log(n / sum(row)) for row in counts for n in row if n)
+    assert baseline["nats per step"] == pytest.approx(nats / 32)
+    for command in (("look", path, song), ("ablate", path, song)):
+        assert "cannot be looked into or ablated" in sentence(run(*command))
+    assert "a page is written of language models" in sentence(run("export", path, "--to", "html"))
+    assert "expected a LanguageModel" in sentence(run("compose", "--checkpoint", path))
 
 
 def test_files_hold_the_piece(composer: ChoraleComposer, tmp_path: Path) -> None:

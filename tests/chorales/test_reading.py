@@ -55,7 +55,10 @@ def test_a_score_is_read_as_it_sounds(tmp_path: Path) -> None:
     # The pickup is the third quarter note of its bar.
     assert roll.places[::4].tolist() == [8, 0, 4, 8]
     assert roll.fermatas.nonzero()[0].tolist() == [12, 13, 14, 15]
-    assert "1 grace notes left out" in read_rolls([path]).load_report.to_text()
+    assert (
+        "1 grace note left out, the first in measure 1 of part 1"
+        in read_rolls([path]).load_report.to_text()
+    )
     packed = tmp_path / "tune.mxl"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("tune.xml", SCORE)
@@ -76,6 +79,74 @@ def test_chorales_are_those_that_music21_reads(name: str) -> None:
 
     found = {(float(n.start), float(n.end), n.pitch) for n in read_musicxml(path).notes}
     assert found == expected
+
+
+def test_ties_meters_and_uneven_parts_are_those_that_music21_reads(tmp_path: Path) -> None:
+    music21 = pytest.importorskip("music21")
+
+    def write(pitch: str, length: int, tie: str = "", voice: int = 1) -> str:
+        step, octave = pitch
+        tied = f'<tie type="{tie}"/>' if tie else ""
+        return (
+            f"<note><pitch><step>{step}</step><octave>{octave}</octave></pitch>"
+            f"<duration>{length}</duration>{tied}"
+            f"<voice>{voice}</voice></note>"
+        )
+
+    head = "<attributes><divisions>4</divisions><time>{}</time></attributes>"
+    meter = head.format(
+        "<beats>3</beats><beat-type>8</beat-type><beats>2</beats><beat-type>4</beat-type>"
+    )
+    back = "<backup><duration>14</duration></backup>"
+    upper = [
+        meter
+        + write("C5", 14, "start")
+        + back
+        + write("A4", 4, voice=2)
+        + write("E4", 10, voice=2),
+        write("C5", 14, "stop") + back + write("G4", 14, "start", 2),
+    ]
+    lower = [meter + write("C3", 14), write("D3", 14), write("E3", 14)]
+    parts = "".join(
+        f'<part id="P{k}">'
+        + "".join(f'<measure number="{n}">{bar}</measure>' for n, bar in enumerate(bars, 1))
+        + "</part>"
+        for k, bars in enumerate((upper, lower))
+    )
+    listed = "".join(f'<score-part id="P{k}"><part-name/></score-part>' for k in range(2))
+    text = f"<score-partwise><part-list>{listed}</part-list>{parts}</score-partwise>"
+    path = tmp_path / "a.musicxml"
+    path.write_text(text)
+    expected = set()
+    for part in music21.converter.parse(text, format="musicxml").stripTies().parts:
+        for note in part.flatten().notes:
+            start, length = float(note.offset), float(note.quarterLength)
+            expected |= {(start, start + length, p.midi) for p in note.pitches}
+    from sluice.chorales.readers.musicxml import read_musicxml
+
+    contents = read_musicxml(path)
+    assert {(float(n.start), float(n.end), n.pitch) for n in contents.notes} == expected
+    # A lower voice that strikes the tied pitch does not take its tie (music21 lets it).
+    struck = text.replace("<step>A</step><octave>4", "<step>C</step><octave>5")
+    path.write_text(struck)
+    assert {(0.0, 7.0, 72), (0.0, 1.0, 72)} <= {
+        (float(n.start), float(n.end), n.pitch) for n in read_musicxml(path).notes
+    }
+    assert [(float(bar.start), float(bar.meter)) for bar in contents.bars] == [
+        (0.0, 3.5),
+        (3.5, 3.5),
+        (7.0, 3.5),
+    ]
+
+
+def test_repeats_are_played_once_and_a_remark_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.musicxml"
+    sign = '<barline location="right"><repeat direction="backward"/></barline></measure></part>'
+    path.write_text(SCORE.replace("</measure></part>", sign))
+    remarks: list[str] = []
+    read_roll(path, on_remark=remarks.append)
+    assert "1 repeat played once, the first in measure 1 of part 1" in remarks
+    assert "Repeats are played once; 1 piece with some." in read_rolls([path]).load_report.notes
 
 
 def test_midi_notes_are_struck_once_and_held(tmp_path: Path) -> None:

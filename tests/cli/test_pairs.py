@@ -63,7 +63,7 @@ def test_lines_of_standard_input_keep_their_places(folder: Path) -> None:
     assert empty == "" and first == last  # x is left out
     assert float(first.split("\t")[1]) <= 0
     assert "input 3: the model does not know 'x'" in made.stderr
-    assert "1 empty lines of the input stay empty" in made.stderr
+    assert "1 empty line stays empty" in made.stderr
 
 
 def test_an_evaluation_counts_exact_outputs(folder: Path) -> None:

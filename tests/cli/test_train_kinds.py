@@ -41,7 +41,7 @@ def write_pairs(path: Path, seed: int) -> None:
 
 
 KINDS: dict[str, tuple[str, Callable[[Path, int], None], tuple[object, ...]]] = {
-    "chorales": (".json", write_chorales, ("--kind", "chorales")),
+    "rolls": (".json", write_chorales, ("--kind", "rolls")),
     "labels": (".csv", write_series, ()),
     "words": (".txt", write_text, ("--tokenize", "words")),
     "subwords": (".txt", write_text, ("--tokenize", "subwords")),
@@ -84,7 +84,7 @@ def test_a_model_is_trained_on_from(
     assert 0 < max(moved) < 0.05  # two steps of a rate of 0.001, from where it stood
 
 
-@pytest.mark.parametrize("kind", ["pairs", "chorales", "labels"])
+@pytest.mark.parametrize("kind", ["pairs", "rolls", "labels"])
 def test_an_interrupted_training_is_resumed_bit_for_bit(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

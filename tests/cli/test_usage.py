@@ -133,7 +133,7 @@ def test_streams_alone_have_a_length(folder: Path) -> None:
         ("levels.csv", "--target", "level", "--id", "id", "--time", "time", "--horizon", 2,
          "--period", 3, "--seq-len", 6, "--inputs", "level"),
         ("labels.csv", "--label", "label", "--id", "id", "--time", "time", "--inputs", "level"),
-        ("a.json", "--cell", "gru", "--kind", "chorales"),
+        ("a.json", "--cell", "gru", "--kind", "rolls"),
     ],
 )  # fmt: skip
 def test_training_takes_what_the_data_can_use(arguments: tuple[object, ...], folder: Path) -> None:

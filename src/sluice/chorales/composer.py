@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from sluice.chorales.errors import ChoraleError
-from sluice.chorales.plan import Plan
+from sluice.chorales.models import read_grid, require_chorale_model
+from sluice.chorales.plan import METERS, Plan
 from sluice.chorales.roll import Roll
 from sluice.files import StrPath
 from sluice.sequence import Checkpoint
@@ -48,23 +50,19 @@ class ChoraleComposer:
         checkpoint: a model from `sluice train chorales`, with its grid.
 
     Raises:
-        ChoraleError: another model, or one that does not know which notes are struck.
+        ChoraleError: another model, one of an earlier version, or one that does not know which
+            notes are struck.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        model = checkpoint.model
-        if not isinstance(model, BiaxialModel):
-            raise ChoraleError(
-                f"The file holds a {type(model).__name__}, no model of several voices; train one "
-                "with `sluice train chorales`."
-            )
+        model = require_chorale_model(checkpoint)
         if not model.config.strikes:
             raise ChoraleError(
                 "The model was trained on piano rolls, which do not say which notes are struck, so "
                 "that it cannot compose; train one on MusicXML or MIDI."
             )
         self.model: BiaxialModel = model.eval()
-        self.grid = int(checkpoint.metadata.get("grid", 4))
+        self.grid = read_grid(checkpoint)
         self.metadata: dict[str, Any] = dict(checkpoint.metadata)
 
     @classmethod
@@ -121,7 +119,7 @@ class ChoraleComposer:
     ) -> ComposedChorale:
         """A beginning and what follows it: as many phrases as the plan has, in its meter.
 
-        The beginning stays as it is, but for silence at its end.
+        The beginning stays as it is, but for silence at its end: its notes end where they end.
 
         Raises:
             ChoraleError: notes outside the model's, or another grid.
@@ -135,7 +133,8 @@ class ChoraleComposer:
         if int(form.meters[0]) != meter:
             raise ChoraleError(
                 f"The beginning has bars of {meter / self.grid:g} quarter notes, the plan of "
-                f"{form.meters[0] / self.grid:g}; choose the meter of the beginning."
+                f"{form.meters[0] / self.grid:g}; what goes on is in {' or '.join(METERS)}, like "
+                "its beginning."
             )
         place = (int(beginning.places[known - 1]) + 1) % meter
         skip = next(k for k in range(len(form)) if form.places[k] == place)
@@ -163,8 +162,8 @@ class ChoraleComposer:
             ChoraleError: notes outside the model's, or another grid.
             SequenceError: as `compose`.
         """
-        self._check(melody)
         top = extract_melody(melody)
+        self._check(replace(melody, states=top))
         return self._grow(replace(melody, states=top), 0, top, seed, temperature, particles)
 
     def _check(self, roll: Roll) -> None:
@@ -198,7 +197,7 @@ class ChoraleComposer:
         given = torch.from_numpy(form.states[:, self.low : self.high + 1].astype(np.int64))
         top = None if melody is None else torch.from_numpy(melody[:, self.low : self.high + 1])
         clock = torch.from_numpy(form.clock())
-        pieces = torch.zeros(len(form), particles, notes, dtype=torch.int64)
+        grown: list[tuple[Tensor, Tensor | None]] = []
         before = torch.zeros(particles, notes, dtype=torch.int64)
         weights = torch.zeros(particles, dtype=torch.float64)
         costs = torch.zeros(particles, dtype=torch.float64)
@@ -209,7 +208,11 @@ class ChoraleComposer:
                 drawn = given[step].expand(particles, -1)
             else:
                 chance = uniforms.draw(notes * particles).view(notes, particles)
-                allowed = _list_allowed(before, None if top is None else top[step].long())
+                begins = step == known  # what a given beginning holds ends with it
+                allowed = _list_allowed(
+                    torch.zeros_like(before) if begins else before,
+                    None if top is None else top[step].long(),
+                )
                 drawn = sampler.draw(hidden, chance, allowed, temperature)
                 is_good = (_penalise(drawn) == 0) & (weights > _GIVEN_UP / 2)
                 if not is_good.any():
@@ -219,17 +222,29 @@ class ChoraleComposer:
                 weights += _penalise(drawn)
                 weights += 0 if top is None else compute_masses(logits, allowed)
             costs -= logits.gather(-1, drawn[..., None]).sum(dim=(1, 2))
-            pieces[step] = drawn
             before = drawn
+            parents: Tensor | None = None
             if step >= known and _is_uneven(weights):
                 parents = _resample(weights, float(uniforms.draw(1)))
                 sampler.rearrange(parents)
-                pieces, before, costs = pieces[:, parents], before[parents], costs[parents]
+                before, costs = before[parents], costs[parents]
                 weights = torch.zeros_like(weights)
+            grown.append((drawn.to(torch.uint8), parents))
         best = int(_resample(weights, float(uniforms.draw(1)))[0])
         states = np.zeros_like(form.states)
-        states[:, self.low : self.high + 1] = pieces[:, best].numpy().astype(np.uint8)
+        states[:, self.low : self.high + 1] = _trace_back(grown, best)
         return ComposedChorale(replace(form, states=states), float(costs[best]) / len(form))
+
+
+def _trace_back(
+    grown: Sequence[tuple[Tensor, Tensor | None]], candidate: int
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(steps, notes): a candidate's steps, from what all drew and from whom they went on."""
+    steps = []
+    for drawn, parents in reversed(grown):
+        candidate = candidate if parents is None else int(parents[candidate])
+        steps.append(drawn[candidate].numpy())
+    return np.stack(steps[::-1])
 
 
 def extract_melody(roll: Roll) -> np.ndarray[Any, np.dtype[np.uint8]]:

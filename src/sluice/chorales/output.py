@@ -24,7 +24,8 @@ class Presentation:
         instrument: a name of `sound.INSTRUMENTS`.
 
     Raises:
-        ChoraleError: an unknown instrument, or a tempo outside 20 to 400.
+        ChoraleError: an unknown instrument, a tempo outside 20 to 400, or a title with control
+            characters.
     """
 
     title: str = "Chorale"
@@ -33,10 +34,14 @@ class Presentation:
 
     def __post_init__(self) -> None:
         sound.find_instrument(self.instrument)
-        if not 20 <= self.tempo <= 400:
+        slowest, fastest = sound.TEMPI
+        if not slowest <= self.tempo <= fastest:
             raise ChoraleError(
-                f"The tempo must be 20 to 400 quarter notes a minute, got {self.tempo:g}."
+                f"The tempo must be {slowest} to {fastest} quarter notes a minute, got "
+                f"{self.tempo:g}."
             )
+        if not self.title.isprintable():
+            raise ChoraleError(f"The title must be one line of text, got {self.title!r:.60}.")
 
 
 _EXPORTERS: dict[str, Callable[[Parts, Presentation], bytes]] = {

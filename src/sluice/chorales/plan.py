@@ -9,7 +9,7 @@ import numpy as np
 from sluice.chorales.errors import ChoraleError
 from sluice.chorales.roll import PITCHES, Roll
 
-_METERS = {"4/4": (4, 1, 3), "3/4": (3, 1, 2)}
+METERS = {"4/4": (4, 1, 3), "3/4": (3, 1, 2)}
 """Quarters of a bar, of the pickup, and of the bar that ends a phrase up to its fermata's end."""
 _PHRASE_BARS = 2
 
@@ -39,12 +39,12 @@ class Plan:
     def __post_init__(self) -> None:
         if not 1 <= self.phrases <= 64:
             raise ChoraleError(f"A chorale has 1 to 64 phrases, got {self.phrases}.")
-        if self.meter not in _METERS:
-            raise ChoraleError(f"The meter must be {' or '.join(_METERS)}, got {self.meter!r}.")
+        if self.meter not in METERS:
+            raise ChoraleError(f"The meter must be {' or '.join(METERS)}, got {self.meter!r}.")
 
     def make_roll(self, grid: int) -> Roll:
         """A silent piece with the bars and fermatas of the plan."""
-        bar, pickup, close = _METERS[self.meter]
+        bar, pickup, close = METERS[self.meter]
         steps = self.phrases * _PHRASE_BARS * bar * grid
         quarters = (np.arange(steps) // grid + bar - pickup) % bar
         bars = (np.arange(steps) // grid + bar - pickup) // bar

@@ -163,16 +163,19 @@ def make_roll(
         raise ChoraleError(f"{name or 'The piece'} holds no notes.")
     ends = [round(bar.start * grid) for bar in bars[1:]]
     last = max(round(note.end * grid) for note in notes)
-    steps = max(last, round((bars[-1].start + bars[-1].length) * grid))
+    steps = max(1, last, round((bars[-1].start + bars[-1].length) * grid))
     states = np.zeros((steps, PITCHES), np.uint8)
-    placed = sorted(
-        (round(note.start * grid), round(note.end * grid), note.pitch) for note in notes
-    )
-    for start, end, pitch in placed:
-        part = states[start : max(end, start + 1), pitch]
-        np.maximum(part, HELD, out=part)
-    for start, _, pitch in placed:
-        states[min(start, steps - 1), pitch] = STRUCK
+    placed: dict[int, list[tuple[int, int]]] = {}
+    for note in notes:
+        span = (round(note.start * grid), round(note.end * grid))
+        placed.setdefault(note.pitch, []).append(span)
+    for pitch, spans in placed.items():
+        begins, stops = np.array(spans).T
+        changes = np.zeros(steps + 2, np.int64)
+        np.add.at(changes, begins, 1)
+        np.add.at(changes, np.maximum(stops, begins + 1), -1)
+        states[changes.cumsum()[:steps] > 0, pitch] = HELD
+        states[np.minimum(begins, steps - 1), pitch] = STRUCK
     places, meters = np.zeros(steps, np.int64), np.zeros(steps, np.int64)
     for bar, end in zip(bars, [*ends, steps], strict=True):
         whole = bar.meter * grid

@@ -24,6 +24,10 @@ from sluice.tunes.export.synthesis import PEAK, add_reverb, encode_wav
 
 DEFAULT_TEMPO = 76.0
 """Quarter notes a minute."""
+TEMPI = (20, 400)
+"""The slowest and the fastest."""
+LONGEST = 3600
+"""Seconds of sound; longer pieces are written, not played."""
 TICKS_PER_QUARTER = 480
 _STOPS = ((1.0, 1.0), (2.0, 0.55), (3.0, 0.12), (4.0, 0.3), (8.0, 0.08))
 """An organ's pipes to a key, by their octaves above the first: a principal, and softer ones."""
@@ -159,12 +163,17 @@ def render(parts: Parts, tempo: float = DEFAULT_TEMPO, instrument: str = "organ"
     """The piece played: samples (time, 2), stereo; notes under fermatas are held longer.
 
     Raises:
-        ChoraleError: an unknown instrument.
+        ChoraleError: an unknown instrument, or a piece longer than an hour.
     """
     synthesise = find_instrument(instrument).synthesise
     fermatas, grid = parts.roll.fermatas, parts.roll.grid
     durations = np.where(fermatas, _HALT, 1.0) * 60 / tempo / grid
     times = np.concatenate(([0.0], np.cumsum(durations)))
+    if times[-1] > LONGEST:
+        raise ChoraleError(
+            f"The piece would sound for {times[-1] / 60:.0f} minutes, and {LONGEST // 60} are the "
+            "most; write it without wav and ogg."
+        )
     played = np.zeros((2, round((times[-1] + 1.0) * SAMPLE_RATE)))
     for voice in range(len(VOICES)):
         sides = np.array([[1 - _PANS[voice]], [_PANS[voice]]])
@@ -182,6 +191,6 @@ def to_wav(parts: Parts, tempo: float = DEFAULT_TEMPO, instrument: str = "organ"
     """The piece as a WAV file, 16 bits, stereo.
 
     Raises:
-        ChoraleError: an unknown instrument.
+        ChoraleError: as `render`.
     """
     return encode_wav(render(parts, tempo, instrument))

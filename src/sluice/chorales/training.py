@@ -11,11 +11,13 @@ from torch import nn
 
 from sluice.chorales.batches import RollBatches
 from sluice.chorales.corpus import ChoraleSplit
+from sluice.chorales.models import require_clock
 from sluice.chorales.roll import CLOCK_WIDTH, Roll
 from sluice.files import StrPath
 from sluice.insight import Monitor
 from sluice.sequence import Checkpoint, Progress, TrainingConfig, TrainingResult
 from sluice.sequence import train as train_sequences
+from sluice.sequence.errors import DataError
 from sluice.sequence.models.base import evaluation_mode
 from sluice.sequence.models.biaxial import (
     BiaxialConfig,
@@ -56,6 +58,8 @@ def make_model(split: ChoraleSplit, config: ChoraleModelConfig, seed: int = 0) -
     """An untrained model with the notes that the pieces use, of whatever part."""
     rolls = [*split.training, *split.validation, *split.test]
     spans = [span for span in (roll.span for roll in rolls) if span[0] <= span[1]]
+    if not spans:
+        raise DataError("The pieces hold no notes; give others.")
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     torch.manual_seed(seed)
     return build_model(
@@ -158,6 +162,7 @@ def _make_batches(
     steps: int | None = None,
     transposes: bool = False,
 ) -> RollBatches:
+    require_clock(model)
     low = model.config.lowest
     high = low + model.config.features - 1
     return RollBatches(rolls, low, high, batch_size, seed, steps, transposes, model.config.strikes)

@@ -59,7 +59,7 @@ def compose_chorales(request: ChoraleRequest) -> None:
         given = _read_given(request, composer)
         look = output.Presentation(
             request.title or _name(request, given),
-            request.tempo or (given.tempo if given is not None else None) or 76.0,
+            _choose_tempo(request, given),
             request.instrument or "organ",
         )
         meter = request.meter or ("3/4" if _is_in_three(given) else "4/4")
@@ -82,7 +82,21 @@ def _read_given(request: ChoraleRequest, composer: ChoraleComposer) -> Roll | No
     from sluice.chorales.readers.files import read_roll
 
     path = request.harmonise or request.resume
-    return None if path is None else read_roll(path, grid=composer.grid)
+    if path is None:
+        return None
+    return read_roll(
+        path, grid=composer.grid, on_remark=lambda one: typer.echo(f"{path}: {one}", err=True)
+    )
+
+
+def _choose_tempo(request: ChoraleRequest, given: Roll | None) -> float:
+    """The tempo asked for, else the file's own as far as it can be played."""
+    from sluice.chorales.sound import DEFAULT_TEMPO, TEMPI
+
+    if request.tempo is not None:
+        return request.tempo
+    own = DEFAULT_TEMPO if given is None or given.tempo is None else given.tempo
+    return min(max(own, TEMPI[0]), TEMPI[1])
 
 
 def _is_in_three(given: Roll | None) -> bool:
@@ -92,7 +106,8 @@ def _is_in_three(given: Roll | None) -> bool:
 def _name(request: ChoraleRequest, given: Roll | None) -> str:
     if given is None:
         return "Chorale"
-    return f"{given.name}, {'harmonised' if request.harmonise else 'continued'}"
+    name = "".join(one if one.isprintable() else " " for one in given.name).strip() or "Chorale"
+    return f"{name}, {'harmonised' if request.harmonise else 'continued'}"
 
 
 def _compose_one(

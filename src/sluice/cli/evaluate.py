@@ -25,7 +25,8 @@ def evaluate(
             metavar="DATA",
             help="Held-out data, of the kind the model was trained on: text, ABC, MIDI, a table "
             "(CSV, Parquet), piano rolls (JSON); for a model of pairs, or of labels of tokens, "
-            "lines of a source, a tab and a target.",
+            "lines of a source, a tab and a target; for a model of chorales, MusicXML or MIDI, or "
+            "the word chorales for the test part of Bach's.",
         ),
     ],
     out: Annotated[
@@ -80,11 +81,12 @@ def evaluate(
     with report_known_errors():
         import torch
 
+        from sluice.chorales.evaluation import evaluate_chorales
         from sluice.files import require_writable
         from sluice.report.evaluation import EvaluationSettings, evaluate_model
         from sluice.report.evaluation.evaluation_report import require_report_suffix
         from sluice.sequence import Checkpoint
-        from sluice.sequence.models import Forecaster, PairModel
+        from sluice.sequence.models import BiaxialModel, Forecaster, PairModel
 
         torch.set_num_threads(threads or 1)
         if out is not None:
@@ -98,9 +100,11 @@ def evaluate(
             fail("--origins and --stride exclude each other; choose one")
         if held_out is not None and not 0 < held_out < 1:
             fail(f"--held-out must be between 0 and 1, got {held_out:g}")
-        report = evaluate_model(
-            trained, data, EvaluationSettings(period, held_out, origins, stride, target_file)
-        )
+        if isinstance(trained.model, BiaxialModel):
+            report = evaluate_chorales(trained, data)
+        else:
+            settings = EvaluationSettings(period, held_out, origins, stride, target_file)
+            report = evaluate_model(trained, data, settings)
         console = Console()
         for note in report.notes:
             console.print(note, highlight=False, soft_wrap=True, markup=False)

@@ -135,10 +135,10 @@ def _write_page(checkpoint: Checkpoint, path: Path, int8: bool, vocabulary: Any)
     from sluice.sequence import LanguageModel
     from sluice.tunes.web_page.page import composes_tunes, write_tunes_page
 
-    if composes_tunes(vocabulary):
-        return write_tunes_page(checkpoint, path, int8=int8)
     if not isinstance(checkpoint.model, LanguageModel):
         fail(f"a page is written of language models, not of a {type(checkpoint.model).__name__}")
+    if composes_tunes(vocabulary):
+        return write_tunes_page(checkpoint, path, int8=int8)
     return sluice.export.html(checkpoint.model, path, vocabulary=vocabulary, int8=int8)
 
 

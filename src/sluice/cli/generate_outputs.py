@@ -102,7 +102,8 @@ def _describe(
             notes.append(f"input {place + 1}: the model does not know {names}")
     empty = len(inputs) - len(places)
     if empty:
-        notes.append(f"{empty:,} empty lines of the input stay empty")
+        lines = "line stays" if empty == 1 else "lines stay"
+        notes.append(f"{empty:,} empty {lines} empty")
     cut = sum(not one.is_complete for one in made)
     if cut:
         notes.append(

@@ -261,6 +261,9 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> AnyData:
     from sluice.sequence.fine_tuning import find_load_options
     from sluice.sequence.training.processes import ProcessGroup
 
+    if options.kind is None and _holds_scores(Path(options.data)):
+        again = shlex.join(["sluice", "train", "chorales", "--corpus", options.data])
+        fail(f"{options.data} holds scores in MusicXML; to train on them: {again}")
     parallel = options.kind is None and options.target_file is not None
     found = "pairs" if parallel else find_format(options.data, options.kind).name
     if found in FORMATS:
@@ -285,6 +288,11 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> AnyData:
         given = {**find_load_options(base, options.data, kind), **given}
     with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)
+
+
+def _holds_scores(path: Path) -> bool:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return any(one.suffix.lower() in (".mxl", ".musicxml") for one in files)
 
 
 _READING = (*TABLE_FLAGS, *CSV_FLAGS, *SPREADSHEET_FLAGS)

@@ -60,8 +60,8 @@ class TrainOptions:
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format: text, pairs, labels (texts with labels), abc, midi, chorales, csv, "
-            "parquet, jsonl or spreadsheet; default: recognised from the file.",
+            help="Format: text, pairs, labels (texts with labels), abc, midi, rolls (piano "
+            "rolls), csv, parquet, jsonl or spreadsheet; default: recognised from the file.",
             rich_help_panel=_DATA,
         ),
     ] = None

@@ -60,7 +60,7 @@ FORMATS = {
     "text": Usage("text", ("kind", "encoding", "tokenize", "seq_len", "cell", "sparse_embeddings")),
     "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
-    "chorales": Usage("piano rolls", ("kind", "cell")),
+    "rolls": Usage("piano rolls", ("kind", "cell")),
     "pairs": Usage("pairs of texts", _PAIRS),
     "labels": Usage("texts with labels", _TEXT_LABELS),
     "csv": Usage("a table in CSV", (*_TABLE, *CSV_FLAGS)),
@@ -78,7 +78,7 @@ TASKS = {
     ),
     "pairs": FORMATS["pairs"],
     "text labels": FORMATS["labels"],
-    "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
+    "chords": Usage("piano rolls", FORMATS["rolls"].parameters),
     "voices": Usage("chorales, which a biaxial network learns", ("corpus", "seq_len", "cell")),
     "table labels": Usage("a table with labels", (*_LABELS, *_ANY_TABLE)),
     "long labels": Usage(

@@ -188,6 +188,11 @@ def _run_ablation(
     group: int,
     on_progress: Callable[[int, int, Effect], None],
 ) -> Ablation:
+    if not any(isinstance(one, RecurrentStack) for one in model.modules()):
+        raise AblationError(
+            f"{type(model).__name__} holds no recurrent layer of sluice.nn, whose gates and units "
+            "could be ablated"
+        )
     whole = float(loss())
     if not isfinite(whole):
         raise AblationError(f"the loss is {whole} before any intervention; train the model first")

@@ -15,7 +15,7 @@ from sluice.sequence.vocabulary import Vocabulary
 
 MAX_OUTPUT = 200
 """Tokens of an output, by default."""
-_BATCH = 64
+_BATCH, _SHOWN = 64, 40
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def generate_outputs(
         on_progress: called with the number of sources that are done.
 
     Raises:
-        SequenceError: another kind of model, or fewer than one beam or token.
+        SequenceError: another kind of model, fewer than one beam or token, or a source longer than
+            the model's positions.
 
     >>> from sluice.sequence.models import Seq2Seq, Seq2SeqConfig
     >>> letters = Vocabulary(tuple("abc"), "characters")
@@ -77,6 +78,8 @@ def generate_outputs(
             f"Outputs need a model of pairs, got a {type(model).__name__}; train on pairs."
         )
     read = [_read_source(checkpoint.vocabulary, text) for text in sources]
+    if (most := getattr(model.config, "max_positions", None)) is not None:
+        _require_lengths(sources, [len(ids) for ids, _ in read], most)
     made = [PairOutput("", (), 0.0, True, unknown) for _, unknown in read]
     known = [place for place, (ids, _) in enumerate(read) if ids]
     order = sorted(known, key=lambda place: len(read[place][0]))
@@ -98,6 +101,16 @@ def generate_outputs(
             )
         on_progress(first + len(places))
     return made
+
+
+def _require_lengths(sources: Sequence[str], lengths: Sequence[int], most: int) -> None:
+    """Refuse a source that is longer than a model's table of positions."""
+    for source, length in zip(sources, lengths, strict=True):
+        if length > most:
+            raise SequenceError(
+                f"the input that begins {source[:_SHOWN]!r} has {length:,} tokens, and the model "
+                f"reads {most} at most; split it"
+            )
 
 
 def _read_source(vocabulary: Vocabulary, text: str) -> tuple[list[int], tuple[str, ...]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sequence.models.pair_models import build_small
-from sluice.sequence import SequenceError
+from sluice.sequence import Checkpoint, SequenceError, Vocabulary, generate_outputs
 from sluice.sequence.models import ConvSeq2Seq, ConvSeq2SeqConfig, decode
 from sluice.sequence.models.attention import DotAttention
 from sluice.sequence.models.gated_convolution import GatedConvolution, build_normalised_linear
@@ -97,5 +97,9 @@ def test_positions_end() -> None:
     model = ConvSeq2Seq(config)
     with pytest.raises(SequenceError, match="6 positions, got a sequence of 7 tokens"):
         decode(model, torch.full((7, 1), 3))
+    letters = Vocabulary(tuple("abcdef"), "characters")
+    checkpoint = Checkpoint(model, letters, target_vocabulary=letters)
+    with pytest.raises(SequenceError, match="begins 'abcabca' has 7 tokens, and the model reads 6"):
+        generate_outputs(checkpoint, ["ab", "abcabca"], max_length=2)
     with pytest.raises(SequenceError, match="kernel_width must be odd, got 4"):
         ConvSeq2SeqConfig(9, 9, kernel_width=4)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from sluice.chorales.errors import ChoraleError
+from sluice.chorales.readers.contents import Omissions, ScoreContents
 from sluice.chorales.readers.midi import read_midi_score
-from sluice.chorales.readers.musicxml import ScoreContents, read_musicxml
+from sluice.chorales.readers.musicxml import read_musicxml
 from sluice.chorales.roll import PITCHES, Roll, make_roll
 from sluice.files import StrPath, StrPaths, to_paths
 from sluice.sequence.data.formats import list_files
@@ -41,12 +42,15 @@ class RollCollection:
     load_report: LoadReport = field(default_factory=LoadReport)
 
 
-def read_roll(path: StrPath, *, grid: int = 4) -> Roll:
+def read_roll(
+    path: StrPath, *, grid: int = 4, on_remark: Callable[[str], None] = lambda remark: None
+) -> Roll:
     """The piece in a file of MusicXML or MIDI.
 
     Args:
         path: a file whose name ends in .musicxml, .xml, .mxl, .mid or .midi.
         grid: steps in a quarter note, to which notes are moved.
+        on_remark: called with each remark on what is left out or moved, and where.
 
     Raises:
         DataError: another file, a damaged one, or one without notes.
@@ -55,7 +59,10 @@ def read_roll(path: StrPath, *, grid: int = 4) -> Roll:
     """
     path = Path(path)
     contents = _read_contents(path)
-    return _to_roll(path, contents, grid)
+    roll = _to_roll(path, contents, grid)
+    for remark in [*_describe(contents, grid), *contents.repeats.to_remarks("played once")]:
+        on_remark(remark)
+    return roll
 
 
 def read_rolls(paths: StrPaths, *, grid: int = 4) -> RollCollection:
@@ -84,6 +91,7 @@ def read_rolls(paths: StrPaths, *, grid: int = 4) -> RollCollection:
             )
         return _read_json(files[0])
     rolls, refused, notes = [], [], dict[str, int]()
+    repeating = 0
     for path in files:
         try:
             contents = _read_contents(path)
@@ -91,11 +99,14 @@ def read_rolls(paths: StrPaths, *, grid: int = 4) -> RollCollection:
         except (DataError, ChoraleError) as error:
             refused.append(SkippedItem.from_file_error(path, error))
             continue
+        repeating += len(contents.repeats) > 0
         for remark in _describe(contents, grid):
             notes[f"{path.name}: {remark}"] = 1
     if not rolls:
         first = f" The first: {refused[0]}." if refused else ""
         raise DataError(f"No piece could be read.{first}")
+    if repeating:
+        notes[f"Repeats are played once; {pluralize(repeating, 'piece')} with some."] = 1
     summary = f"{pluralize(len(rolls), 'piece')} of {pluralize(sum(map(len, rolls)), 'step')}"
     summary += f", {pluralize(grid, 'step')} in a quarter note."
     return RollCollection(tuple(rolls), {}, LoadReport(summary, tuple(notes), tuple(refused)))
@@ -133,12 +144,11 @@ def _to_roll(path: Path, contents: ScoreContents, grid: int) -> Roll:
 
 def _describe(contents: ScoreContents, grid: int) -> list[str]:
     """What of a score is not in its roll as it is written."""
-    moved = sum(
-        (note.start * grid).denominator > 1 or (note.end * grid).denominator > 1
-        for note in contents.notes
-    )
-    off = [f"{pluralize(moved, 'note')} moved to the grid"] if moved else []
-    return [*contents.remarks, *off]
+    moved = Omissions()
+    for note in sorted(contents.notes):
+        if (note.start * grid).denominator > 1 or (note.end * grid).denominator > 1:
+            moved.add("note", f"at quarter note {float(note.start):.4g}")
+    return [*contents.remarks, *moved.to_remarks("moved to the grid")]
 
 
 def _read_json(path: Path) -> RollCollection:

@@ -6,7 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from sluice.chorales.readers.musicxml import ScoreContents
+from sluice.chorales.readers.contents import (
+    MOST_QUARTERS,
+    Omissions,
+    ScoreContents,
+    check_tempo,
+)
 from sluice.chorales.roll import RollBar, RollNote
 from sluice.extras import MissingExtraError
 from sluice.files import StrPath
@@ -15,8 +20,9 @@ from sluice.sequence.data.readers.midi import MAGIC
 from sluice.sequence.data.report import make_read_error
 from sluice.sequence.errors import DataError
 
-_MOST_QUARTERS = 100_000
-"""Of a piece: a few damaged bytes can say millions."""
+_SMPTE, _SEPARATE = 0x8000, 2
+"""A division that counts frames of film, and the format of tracks that are no piece together."""
+_SHORTEST_BAR = Fraction(1, 8)
 
 
 def read_midi_score(path: StrPath) -> ScoreContents:
@@ -27,15 +33,18 @@ def read_midi_score(path: StrPath) -> ScoreContents:
 
     Raises:
         MissingExtraError: symusic is not installed.
-        DataError: not a MIDI file, a damaged one, or one without notes.
+        DataError: not a MIDI file, a damaged one, one without notes, one timed by film frames
+            (SMPTE), or one of separate patterns (format 2).
     """
     try:
         from symusic import Score
     except ImportError:
         raise MissingExtraError("symusic", "data") from None
     path = Path(path)
-    if read_head(path, 4) != MAGIC:
+    head = read_head(path, 14)
+    if head[:4] != MAGIC:
         raise DataError(f"{path} is not a MIDI file: it does not start with MThd.")
+    _check_header(path, head)
     try:
         score: Any = Score.from_midi(path.read_bytes())
     except OSError as error:
@@ -45,35 +54,67 @@ def read_midi_score(path: StrPath) -> ScoreContents:
     quarter = score.ticks_per_quarter
     tracks = [track for track in score.tracks if not track.is_drum and len(track.notes)]
     contents = ScoreContents(parts=[track.name for track in tracks])
+    omissions = Omissions()
     for number, track in enumerate(tracks):
         for note in track.notes:
             start, length = Fraction(note.time, quarter), Fraction(note.duration, quarter)
-            if not 0 <= start + length <= _MOST_QUARTERS:
+            if not 0 <= start + length <= MOST_QUARTERS:
                 raise DataError(f"{path} is a damaged MIDI file: a note at {float(start):g}.")
             if length > 0:
                 contents.notes.append(RollNote(start, start + length, note.pitch, number))
+            else:
+                omissions.add("note without length", f"at quarter note {float(start):g}")
     if not contents.notes:
         raise DataError(f"{path} is a MIDI file without notes (drums are not read).")
     if len(score.tempos):
-        contents.tempo = float(score.tempos[0].qpm)
-    if any(not track.is_drum for track in score.tracks) and any(t.is_drum for t in score.tracks):
-        contents.remarks.append("drums left out")
+        contents.tempo = check_tempo(float(score.tempos[0].qpm))
+    _count_drums(score, quarter, omissions)
+    contents.remarks = omissions.to_remarks()
     last = max(note.end for note in contents.notes)
     changes = {
         Fraction(one.time, quarter): Fraction(4 * one.numerator, one.denominator)
         for one in score.time_signatures
         if one.numerator > 0 and one.denominator > 0
     }
+    if short := [one for one in changes.values() if one < _SHORTEST_BAR]:
+        raise DataError(f"{path} has bars of {short[0]} quarter notes, which are too short.")
     contents.bars = _list_bars(changes, last)
     return contents
 
 
+def _check_header(path: Path, head: bytes) -> None:
+    """Refuse what has no quarter notes, and what is no single piece."""
+    kind, division = (int.from_bytes(head[place : place + 2], "big") for place in (8, 12))
+    if len(head) < 14 or not division:
+        raise DataError(f"{path} is a damaged MIDI file: its head is incomplete.")
+    if division & _SMPTE:
+        raise DataError(
+            f"{path} is timed by film frames (SMPTE), which say nothing of quarter notes; save it "
+            "with ticks per quarter note."
+        )
+    if kind == _SEPARATE:
+        raise DataError(
+            f"{path} is MIDI of separate patterns (format 2), not of one piece; save it as format "
+            "1."
+        )
+
+
+def _count_drums(score: Any, quarter: int, omissions: Omissions) -> None:
+    for track in score.tracks:
+        if track.is_drum and len(track.notes):
+            first = min(note.time for note in track.notes) / quarter
+            omissions.add("note of drums", f"at quarter note {first:g}", len(track.notes))
+
+
 def _list_bars(changes: dict[Fraction, Fraction], last: Fraction) -> list[RollBar]:
     """Whole bars up to the end; a new meter begins a bar."""
-    now, meter, bars = Fraction(0), changes.get(Fraction(0), Fraction(4)), list[RollBar]()
-    while now < last:
-        end = min([one for one in changes if now < one < now + meter], default=now + meter)
-        bars.append(RollBar(now, end - now, Fraction(0), meter))
-        now = end
+    bars = list[RollBar]()
+    starts = sorted({Fraction(0), *(one for one in changes if 0 < one < last)})
+    meter = Fraction(4)
+    for now, end in zip(starts, [*starts[1:], last], strict=True):
         meter = changes.get(now, meter)
+        while now < end:
+            length = meter if end == last else min(meter, end - now)
+            bars.append(RollBar(now, length, Fraction(0), meter))
+            now += length
     return bars

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from sluice.chorales.readers.contents import (
+    MOST_QUARTERS,
+    Omissions,
+    ScoreContents,
+    check_tempo,
+)
 from sluice.chorales.roll import RollBar, RollNote
 from sluice.files import StrPath
 from sluice.sequence.data.readers.file_kinds import require_regular_file
@@ -20,29 +27,31 @@ from sluice.sequence.errors import DataError
 
 _MOST_BYTES = 1 << 26
 """Of a score as text; the longest operas are smaller."""
-_MOST_QUARTERS = 100_000
+_FINEST = 1_000_000
+"""Of a quarter note: lengths that fit no common grid of so many parts are damage."""
+_NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{1,9})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-
-
-@dataclass
-class ScoreContents:
-    """What a score holds: notes with ties joined, bars, fermatas, the tempo, what was left out.
-
-    Times are in quarter notes; `parts` are the names of the parts, from the first.
-    """
-
-    notes: list[RollNote] = field(default_factory=list)
-    bars: list[RollBar] = field(default_factory=list)
-    fermatas: list[tuple[Fraction, Fraction]] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
-    tempo: float | None = None
-    remarks: list[str] = field(default_factory=list)
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    ElementTree.ParseError,
+    ArithmeticError,
+    LookupError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)
+"""What comes of a packed file that is damaged, or made to harm."""
+_JUMPS = ("dacapo", "dalsegno", "tocoda")
 
 
 def read_musicxml(path: StrPath) -> ScoreContents:
     """The notes of a score as they are written: at sounding pitch, repeats played once.
 
-    Grace notes and notes without a pitch are left out, and a remark says so.
+    Grace notes, cue notes and notes without a pitch are left out, and of a repeat with two endings
+    both are read, one after the other; remarks say so, with the place.
 
     Raises:
         DataError: not a file of MusicXML, one in which measures come before parts
@@ -90,8 +99,7 @@ def _unpack(path: Path) -> bytes:
     if text.startswith(b"PK"):
         try:
             text = _unzip(text)
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, NotImplementedError,
-                RuntimeError, ElementTree.ParseError) as error:  # fmt: skip
+        except _DAMAGES as error:
             raise DataError(f"{path} is a damaged packed score ({error}).") from None
     if len(text) > _MOST_BYTES:
         raise DataError(f"{path} is larger than {_MOST_BYTES >> 20} MiB, too much for a score.")
@@ -103,7 +111,7 @@ def _unzip(packed: bytes) -> bytes:
         names = [one for one in archive.namelist() if not one.startswith("META-INF")]
         if "META-INF/container.xml" in archive.namelist():
             with archive.open("META-INF/container.xml") as container:
-                place = ElementTree.fromstring(container.read(1 << 16)).find(".//{*}rootfile")
+                place = _parse_xml(container.read(1 << 16)).find(".//{*}rootfile")
             named = None if place is None else place.get("full-path")
             names = [named] if named in names else names
         scores = [one for one in names if one.lower().endswith((".xml", ".musicxml"))]
@@ -113,11 +121,16 @@ def _unzip(packed: bytes) -> bytes:
             return score.read(_MOST_BYTES + 1)
 
 
+def _parse_xml(text: bytes) -> Element:
+    """The root of an XML text; one that defines entities is refused unread."""
+    if b"<!ENTITY" in text.replace(b"\0", b""):  # in UTF-16 too
+        raise ValueError("it defines XML entities, which scores do not need")
+    return ElementTree.fromstring(text)
+
+
 def _parse(path: Path, text: bytes) -> Element:
-    if b"<!ENTITY" in text:
-        raise DataError(f"{path} defines XML entities, which scores do not need; it is not read.")
     try:
-        return ElementTree.fromstring(text)
+        return _parse_xml(text)
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise DataError(f"{path} is not MusicXML ({error}).") from None
 
@@ -127,29 +140,30 @@ def _read_score(root: Element) -> ScoreContents:
     names = {
         one.get("id"): (one.findtext("part-name") or "").strip() for one in root.iter("score-part")
     }
-    parts = root.findall("part")
+    parts, omissions = root.findall("part"), Omissions()
     lengths: list[Fraction] = []
+    meters: list[Fraction] = []
     for part in parts:  # a measure is as long as it is in its longest part
-        for number, length in enumerate(_PartReader(0).measure(part)):
+        for number, length in enumerate(_PartReader(0, Omissions(), Omissions()).measure(part)):
             if number == len(lengths):
                 lengths.append(length)
             lengths[number] = max(lengths[number], length)
     starts = [Fraction(0)]
     for length in lengths:
         starts.append(starts[-1] + length)
-    if starts[-1] > _MOST_QUARTERS:
+    if starts[-1] > MOST_QUARTERS:
         raise _MusicXmlError(f"it lasts {float(starts[-1]):.0f} quarter notes.")
     for number, part in enumerate(parts):
         contents.parts.append(names.get(part.get("id"), ""))
-        reader = _PartReader(number, starts)
+        reader = _PartReader(number, omissions, contents.repeats, starts)
         for _ in reader.measure(part):
             pass
         contents.notes += reader.finish_notes()
         contents.fermatas += reader.fermatas
         contents.tempo = contents.tempo or reader.tempo
-        contents.remarks += [one for one in reader.list_remarks() if one not in contents.remarks]
-        if number == 0:
-            contents.bars = _place_bars(starts, lengths, reader.meters)
+        meters += reader.meters[len(meters) :]  # of a part that is longer than the first
+    contents.bars = _place_bars(starts, lengths, meters)
+    contents.remarks = omissions.to_remarks()
     return contents
 
 
@@ -174,35 +188,38 @@ def _place_bars(
 class _PartReader:
     """Walks through a part: once for the lengths of its measures, once with their starts."""
 
-    def __init__(self, number: int, starts: list[Fraction] | None = None) -> None:
+    def __init__(
+        self,
+        number: int,
+        omissions: Omissions,
+        repeats: Omissions,
+        starts: list[Fraction] | None = None,
+    ) -> None:
         self.number, self.starts = number, starts
+        self._omissions, self._repeats, self._place = omissions, repeats, ""
         self.meters: list[Fraction] = []
         self.fermatas: list[tuple[Fraction, Fraction]] = []
         self.tempo: float | None = None
         self._notes: list[RollNote] = []
-        self._tied: dict[int, RollNote] = {}
+        self._tied: dict[tuple[int, Fraction], RollNote] = {}
         self._divisions, self._transposition = Fraction(1), 0
         self._meter = Fraction(4)
-        self._left_out: dict[str, int] = {}
 
     def measure(self, part: Element) -> Iterator[Fraction]:
         """Read one measure after the other; yields the length of each."""
         for number, measure in enumerate(part.findall("measure")):
             start = self.starts[number] if self.starts else Fraction(0)
+            self._place = f"measure {measure.get('number', number + 1)} of part {self.number + 1}"
             try:
                 length = self._read_measure(measure, start)
             except (ValueError, ZeroDivisionError, OverflowError) as error:
-                where = f"measure {measure.get('number', number + 1)} of part {self.number + 1}"
-                raise _MusicXmlError(f"{where}: {error}.") from None
+                raise _MusicXmlError(f"{self._place}: {error}.") from None
             self.meters.append(self._meter)
             yield length
 
     def finish_notes(self) -> list[RollNote]:
         """All notes, those too whose tie leads nowhere."""
         return [*self._notes, *self._tied.values()]
-
-    def list_remarks(self) -> list[str]:
-        return [f"{count} {what} left out" for what, count in self._left_out.items()]
 
     def _read_measure(self, measure: Element, start: Fraction) -> Fraction:
         now = begin = longest = Fraction(0)
@@ -216,42 +233,52 @@ class _PartReader:
             elif element.tag in ("direction", "sound"):
                 self._read_tempo(element)
             elif element.tag == "note" and element.find("grace") is not None:
-                self._leave_out("grace notes")
+                self._leave_out("grace note")
             elif element.tag == "note" and element.find("cue") is not None:
-                self._leave_out("cue notes")
+                self._leave_out("cue note")
                 now += Fraction(0) if element.find("chord") is not None else self._duration(element)
             elif element.tag == "note":
                 duration = self._duration(element)
                 if element.find("chord") is None:
                     begin, now = now, now + duration
                 self._read_note(element, start + begin, duration)
+            elif (
+                element.tag == "barline"
+                and element.find("repeat[@direction='backward']") is not None
+            ):
+                self._note_repeat()
             longest = max(longest, now)
+        if longest.denominator > _FINEST:
+            raise ValueError("durations that fit no common division of a quarter note")
         return longest
 
     def _read_attributes(self, element: Element) -> None:
         if (divisions := element.findtext("divisions")) is not None:
-            self._divisions = Fraction(divisions.strip())
+            self._divisions = _parse_number(divisions, "divisions")
             if self._divisions <= 0:
                 raise ValueError("divisions must be above 0")
         time = element.find("time")
-        if time is not None and time.findtext("beats") is not None:
-            beats = sum(int(one) for one in (time.findtext("beats") or "").split("+"))
-            self._meter = Fraction(4 * beats, int(time.findtext("beat-type") or "4"))
-            if self._meter <= 0:
-                raise ValueError("a meter must be above 0")
+        if time is not None and time.find("beats") is not None:
+            self._meter = _read_meter(time)
         transpose = element.find("transpose")
         if transpose is not None:
-            octaves = int(transpose.findtext("octave-change") or "0")
-            self._transposition = int(transpose.findtext("chromatic") or "0") + 12 * octaves
+            octaves = _parse_number(transpose.findtext("octave-change") or "0", "octave-change")
+            semitones = _parse_number(transpose.findtext("chromatic") or "0", "chromatic")
+            self._transposition = _to_semitones(semitones + 12 * octaves)
 
     def _read_tempo(self, element: Element) -> None:
         sound = element if element.tag == "sound" else element.find("sound")
-        if sound is not None and self.tempo is None and (tempo := sound.get("tempo")):
-            self.tempo = float(tempo) if 1 <= float(tempo) <= 1000 else None
+        if sound is None:
+            return
+        if any(sound.get(jump) for jump in _JUMPS):
+            self._note_repeat()
+        if self.tempo is None and (tempo := sound.get("tempo")):
+            self.tempo = check_tempo(float(_parse_number(tempo, "a tempo of")))
 
     def _duration(self, element: Element) -> Fraction:
-        found = Fraction((element.findtext("duration") or "0").strip()) / self._divisions
-        if not 0 <= found <= _MOST_QUARTERS:
+        text = element.findtext("duration") or "0"
+        found = _parse_number(text, "a duration of") / self._divisions
+        if not 0 <= found <= MOST_QUARTERS:
             raise ValueError(f"a duration of {float(found):g} quarter notes")
         return found
 
@@ -263,13 +290,14 @@ class _PartReader:
         pitch = element.find("pitch")
         if pitch is None:
             if element.find("unpitched") is not None:
-                self._leave_out("notes without a pitch")
+                self._leave_out("unpitched note")
             return
-        step, octave = (pitch.findtext("step") or "").strip(), pitch.findtext("octave") or ""
-        alter = float(pitch.findtext("alter") or "0")
-        if step not in _STEPS or alter != int(alter):
-            raise ValueError(f"no note of the keyboard: step {step!r}, alter {alter:g}")
-        number = _STEPS[step] + int(alter) + 12 * (int(octave) + 1) + self._transposition
+        step = (pitch.findtext("step") or "").strip()
+        octave = _parse_number(pitch.findtext("octave") or "", "octave")
+        alter = _parse_number(pitch.findtext("alter") or "0", "alter")
+        if step not in _STEPS:
+            raise ValueError(f"no note of the keyboard: step {step!r:.20}")
+        number = _STEPS[step] + _to_semitones(alter + 12 * (octave + 1)) + self._transposition
         if not 0 <= number <= 127:
             raise ValueError(f"a pitch outside MIDI's, number {number}")
         ties = {tie.get("type") for tie in element.findall("tie")}
@@ -277,17 +305,47 @@ class _PartReader:
 
     def _add(self, note: RollNote, ties: set[str | None]) -> None:
         """Join what is tied; a tie to a note that does not follow at once joins nothing."""
-        before = self._tied.get(note.pitch)
-        if "stop" in ties and before is not None and before.end == note.start:
-            del self._tied[note.pitch]
+        before = self._tied.pop((note.pitch, note.start), None) if "stop" in ties else None
+        if before is not None:
             note = note._replace(start=before.start)
-        elif before is not None:
-            self._notes.append(self._tied.pop(note.pitch))
-        if "start" in ties:
-            self._tied[note.pitch] = note
+        place = (note.pitch, note.end)
+        if "start" in ties and place not in self._tied:
+            self._tied[place] = note
         else:
             self._notes.append(note)
 
     def _leave_out(self, what: str) -> None:
         if self.starts is not None:
-            self._left_out[what] = self._left_out.get(what, 0) + 1
+            self._omissions.add(what, f"in {self._place}")
+
+    def _note_repeat(self) -> None:
+        if self.starts is not None and self.number == 0:
+            self._repeats.add("repeat", f"in {self._place}")
+
+
+def _parse_number(text: str, what: str) -> Fraction:
+    """A plain number; others, such as 1e999999999, are refused before they take time."""
+    if not _NUMBER.fullmatch(text.strip()):
+        raise ValueError(f"{what} {text.strip()!r:.20}, expected a number below 10^9")
+    return Fraction(text.strip())
+
+
+def _to_semitones(number: Fraction) -> int:
+    if number.denominator != 1:
+        raise ValueError(f"no note of the keyboard: {float(number):g} semitones")
+    return int(number)
+
+
+def _read_meter(time: Element) -> Fraction:
+    """The length of a bar in quarter notes; of a meter such as 3/8 + 2/4 the sum."""
+    meter = Fraction(0)
+    pairs = zip(time.findall("beats"), time.findall("beat-type"), strict=False)
+    for beats, kind in pairs:
+        count = sum(_parse_number(one, "beats") for one in (beats.text or "").split("+"))
+        of = _parse_number(kind.text or "", "beat-type")
+        if of not in (1, 2, 4, 8, 16, 32, 64, 128) or not 0 < count <= 1000:
+            raise ValueError(f"a meter of {float(count):g}/{float(of):g}")
+        meter += 4 * count / of
+    if not meter:
+        raise ValueError("a meter without its beats or beat-type")
+    return meter

@@ -14,7 +14,7 @@ from sluice.report.model_data.translation_data import build_translations, load_p
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.data.readers.pair_texts import PairTexts
 from sluice.sequence.model_series import describe_table, get_load_options
-from sluice.sequence.models import ChoraleModel, LanguageModel, PairModel
+from sluice.sequence.models import BiaxialModel, ChoraleModel, LanguageModel, PairModel
 
 
 def load_model_data(
@@ -38,12 +38,17 @@ def load_model_data(
 
     Raises:
         DataError: no data, or both data and text; data that cannot be read or that have other
-            columns or labels; a text for a model of values.
+            columns or labels; a text for a model of values; a `BiaxialModel`, which reads scores.
         ValueError: the domain cannot read the data.
     """
     if (data is None) == (text is None):
         raise DataError(f"give data ({describe_data(checkpoint)}) or text (--text), not both")
     model, options = checkpoint.model, get_load_options(checkpoint)
+    if isinstance(model, BiaxialModel):
+        raise DataError(
+            "A model of several voices (BiaxialModel) cannot be looked into or ablated; use "
+            "`sluice evaluate` or `sluice compose --voices`."
+        )
     if text is not None:
         return _load_given_text(checkpoint, text, options)
     if isinstance(model, LanguageModel):

@@ -19,7 +19,7 @@ from sluice.sequence.models import Forecaster
 
 def load_roll_data(checkpoint: Checkpoint, data: str) -> ModelData:
     """Piano rolls for a `ChoraleModel`."""
-    series = load_data(data, kind="chorales")
+    series = load_data(data, kind="rolls")
     assert isinstance(series, Series)
     if len(series.features) != checkpoint.model.config.features:
         raise DataError(

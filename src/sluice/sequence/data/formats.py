@@ -6,6 +6,7 @@ Other packages add formats by entry points in the group `sluice.formats`, each a
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -40,6 +41,8 @@ _HEAD = 1 << 16
 TABLES = ("csv", "parquet", "spreadsheet", "jsonl")
 """The formats of tables, which all have the options of `TableOptions`."""
 _IMPLIED = "on_reading"
+_RENAMED = {"chorales": "rolls"}
+"""Formats that had another name."""
 _TARGETS = "target_file"
 """The option that names a further file."""
 
@@ -86,7 +89,7 @@ _BUILT_IN = (
     Format("midi", (".mid", ".midi"), lambda head: head.startswith(midi.MAGIC), midi.read_midi),
     Format("pairs", (), lambda head: False, read_pairs, claims=holds_pairs),
     Format("labels", (), lambda head: False, read_labels, claims=holds_labelled_texts),
-    Format("chorales", (".json",), lambda head: False, read_piano_rolls),
+    Format("rolls", (".json",), lambda head: False, read_piano_rolls),
     Format("csv", (".csv", ".tsv"), lambda head: False, csv.read_csv),
     Format(
         "parquet",
@@ -104,7 +107,7 @@ def get_formats() -> dict[str, Format]:
     """All formats by name; text is last, for files that no other format matches.
 
     >>> sorted(get_formats())
-    ['abc', 'chorales', 'csv', 'jsonl', 'labels', 'midi', 'pairs', 'parquet', 'spreadsheet', 'text']
+    ['abc', 'csv', 'jsonl', 'labels', 'midi', 'pairs', 'parquet', 'rolls', 'spreadsheet', 'text']
     """
     others = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
     return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
@@ -232,6 +235,13 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
 
 
 def _get_format(kind: str) -> Format:
+    if kind in _RENAMED:
+        warnings.warn(
+            f"{name_option('kind')} {kind} is called {_RENAMED[kind]}; the old name goes in 0.4.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        kind = _RENAMED[kind]
     if kind not in get_formats():
         raise DataError(
             f"{name_option('kind')} must be one of {', '.join(get_formats())}, got {kind!r}."

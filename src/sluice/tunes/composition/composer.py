@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sluice.cached import cached_property
 from sluice.files import StrPath
-from sluice.sequence import Checkpoint, GenerationServer, Sampling
+from sluice.sequence import Checkpoint, GenerationServer, LanguageModel, Sampling
 from sluice.sequence.generation.random_numbers import check_seed
 from sluice.tunes.composition import gaps, infilling
 from sluice.tunes.composition.fingerprint import compute_fingerprint
@@ -58,7 +58,7 @@ class Composer:
             CheckpointError: no such file, truncated, or not a language model.
             TuneError: a language model, but not of tunes; or there is no default file.
         """
-        loaded = Checkpoint.load(checkpoint or find_checkpoint())
+        loaded = Checkpoint.load(checkpoint or find_checkpoint(), kind=LanguageModel)
         loaded.model.layers.precision = precision
         return cls(loaded, from_dict(loaded.metadata.get("corpus", {})))
 

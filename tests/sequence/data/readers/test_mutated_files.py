@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = {
     "a.mid": (write_midi, load_data),
     "a.json": (
         lambda path: path.write_text(json.dumps({"train": [[[60, 64], []], [[48]]]})),
-        lambda path: load_data(path, kind="chorales"),
+        lambda path: load_data(path, kind="rolls"),
     ),
     "a.abc": (lambda path: path.write_text(TUNE), load_data),
     "tokenizer.json": (write_tokenizer, read_tokenizer),
@@ -101,14 +101,14 @@ def test_a_few_bytes_of_midi_do_not_become_hours_of_silence(tmp_path: Path) -> N
 def test_json_of_many_levels(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[" * 200_000)
     with pytest.raises(SluiceError, match="too many levels"):
-        load_data(tmp_path / "a.json", kind="chorales")
+        load_data(tmp_path / "a.json", kind="rolls")
     with pytest.raises(SluiceError, match="must be a JSON list of strings"):
         Vocabulary.from_json("[" * 200_000)
 
 
 @pytest.mark.parametrize("suffix", ["txt", "mid", "json", "abc", "xyz"])
 def test_special_files_are_refused(suffix: str, tmp_path: Path) -> None:
-    kind = {"json": "chorales"}.get(suffix)
+    kind = {"json": "rolls"}.get(suffix)
     pipe, empty = tmp_path / f"pipe.{suffix}", tmp_path / f"empty\n.{suffix}"
     loop, zero = tmp_path / f"loop.{suffix}", tmp_path / f"zero.{suffix}"
     nothing = tmp_path / f"nul.{suffix}"
