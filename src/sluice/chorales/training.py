@@ -35,7 +35,8 @@ class ChoraleModelConfig:
     num_layers: int = 2
     note_hidden_size: int = 64
     note_layers: int = 2
-    dropout: float = 0.3
+    descending: bool = False
+    dropout: float = 0.2
     batch_size: int = 4
     window: int = 64
     cell: str = "lstm"
@@ -73,7 +74,7 @@ def make_model(split: ChoraleSplit, config: ChoraleModelConfig, seed: int = 0) -
             num_layers=config.num_layers,
             note_hidden_size=config.note_hidden_size,
             note_layers=config.note_layers,
-            descending=True,
+            descending=config.descending,
             dropout=config.dropout,
             cell=config.cell,
         ),
