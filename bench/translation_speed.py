@@ -40,7 +40,8 @@ def make_step(name: str, sentences: Sentences) -> Callable[[], None]:
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        model.loss(next(batches)).loss.backward()
+        loss, _ = model.loss(next(batches))
+        (loss.total / loss.items).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
