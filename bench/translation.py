@@ -99,7 +99,6 @@ def perform(run: Run, sentences: Sentences, folder: Path) -> None:
         "parameters": sum(one.numel() for one in model.parameters()),
         "epochs": last.epoch,
         "seconds": done.seconds,
-        "sentences": last.epoch * len(training.sources),
         "validation": done.validation_loss,
     }
     for beams in (1, 5):
