@@ -51,23 +51,32 @@ def main(pieces: int = 16) -> None:
         ],
     )
 
-    def add(name: str, make: Callable[[int], ComposedChorale | Roll]) -> None:
+    def add(
+        name: str, make: Callable[[int], ComposedChorale | Roll], *, melody_on_top: bool = False
+    ) -> None:
         began = time.perf_counter()
         made = [make(number) for number in range(len(melodies))]
         seconds = (time.perf_counter() - began) / len(made)
         rolls = [one if isinstance(one, Roll) else one.roll for one in made]
         nats = [one.nats_per_step for one in made if isinstance(one, ComposedChorale)]
-        found: list[PartWriting] = [measure(separate_voices(roll), index) for roll in rolls]
+        found: list[PartWriting] = [
+            measure(separate_voices(roll, melody_on_top=melody_on_top), index) for roll in rolls
+        ]
         means = average(found)
         cells = [form.format(means[key]) for key, form in _COLUMNS.values()]
         shown = [f"{seconds:.1f}", f"{sum(nats) / len(nats):.2f}"] if nats else ["", ""]
         report.add(name, *shown, *cells)
 
     add("Bach", lambda number: melodies[number])
-    add("harmonised", lambda number: composer.harmonise(melodies[number], seed=number))
+    add(
+        "harmonised",
+        lambda number: composer.harmonise(melodies[number], seed=number),
+        melody_on_top=True,
+    )
     add(
         "harmonised by one candidate",
         lambda number: composer.harmonise(melodies[number], seed=number, particles=1),
+        melody_on_top=True,
     )
     add("composed", lambda number: composer.compose(Plan(), seed=number))
     report.keep()

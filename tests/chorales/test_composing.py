@@ -24,6 +24,7 @@ from sluice.chorales.output import Presentation, write_pieces
 from sluice.chorales.parts import separate_voices
 from sluice.chorales.plan import Plan
 from sluice.chorales.readers.files import read_roll
+from sluice.chorales.readers.musicxml import read_musicxml
 from sluice.chorales.roll import CLOCK_WIDTH, Roll, RollBar, RollNote, make_roll
 from sluice.chorales.sound import to_midi
 from sluice.chorales.training import compute_nats_per_step, name_columns
@@ -227,6 +228,9 @@ def test_the_command_trains_composes_and_harmonises(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     found = read_roll(tmp_path / f"{song.stem}-harmonised.musicxml")
     assert np.array_equal(extract_melody(found), read_roll(song).states)
+    sung = read_musicxml(tmp_path / f"{song.stem}-harmonised.musicxml").notes
+    soprano = sorted(note._replace(part=0) for note in sung if note.part == 0)
+    assert soprano == read_roll(song).list_notes()
     refused = run("compose", "--voices", "--chords", *asked)
     assert "--chords does not apply to --voices" in sentence(refused)
     refused = run("train", "chorales", "--corpus", song, "--from", weights, "--out", out / "b")

@@ -15,6 +15,15 @@ from sluice.chorales.parts import Parts, separate_voices
 from sluice.chorales.roll import Roll, RollBar, RollNote, make_roll
 
 
+def test_a_melody_below_the_soprano_s_range_stays_in_its_part() -> None:
+    roll = _make_roll([[36, 43, 48, 50], [38, 43, 47, 55], [36, 40, 48], [57, 60, 64, 72]])
+    bound = separate_voices(roll, melody_on_top=True)
+    assert bound.pitches[:, 0].tolist() == [50] * 4 + [55] * 4 + [48] * 4 + [72] * 4
+    assert separate_voices(roll).pitches[:, 0].tolist() != bound.pitches[:, 0].tolist()
+    for step, row in enumerate(roll.states):  # all notes are sung, whoever sings them
+        assert set(bound.pitches[step].tolist()) - {-1} == set(np.flatnonzero(row).tolist())
+
+
 def _make_roll(chords: list[list[int]]) -> Roll:
     """A chord a quarter note, all struck."""
     notes = [

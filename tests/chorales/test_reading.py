@@ -6,6 +6,7 @@ import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import mido
 import numpy as np
@@ -13,8 +14,11 @@ import pytest
 
 from sluice.chorales.corpus import load_chorales, split_chorales
 from sluice.chorales.errors import ChoraleError
+from sluice.chorales.parts import separate_voices
 from sluice.chorales.readers.files import read_roll, read_rolls
 from sluice.chorales.roll import RollBar, RollNote, make_roll
+from sluice.chorales.score import to_musicxml
+from sluice.chorales.sound import to_midi
 from sluice.sequence.errors import DataError
 
 SCORE = """<?xml version="1.0"?>
@@ -147,6 +151,91 @@ def test_repeats_are_played_once_and_a_remark_says_so(tmp_path: Path) -> None:
     read_roll(path, on_remark=remarks.append)
     assert "1 repeat played once, the first in measure 1 of part 1" in remarks
     assert "Repeats are played once; 1 piece with some." in read_rolls([path]).load_report.notes
+
+
+def _write_measures(path: Path, *measures: str) -> Path:
+    """A part of measures in 6/8, in which 2 is a quarter note."""
+    time = "<time><beats>6</beats><beat-type>8</beat-type></time>"
+    head = f"<attributes><divisions>2</divisions>{time}</attributes>"
+    numbered = enumerate((head + measures[0], *measures[1:]), 1)
+    text = "".join(f'<measure number="{number}">{one}</measure>' for number, one in numbered)
+    path.write_text(
+        '<score-partwise><part-list><score-part id="A"/></part-list>'
+        f'<part id="A">{text}</part></score-partwise>'
+    )
+    return path
+
+
+def _note(step: str, duration: int, more: str = "") -> str:
+    pitch = f"<pitch><step>{step}</step><octave>4</octave></pitch>"
+    return f"<note>{pitch}<duration>{duration}</duration>{more}</note>"
+
+
+def _end(number: str, kind: str, more: str = "") -> str:
+    return f'<barline><ending number="{number}" type="{kind}"/>{more}</barline>'
+
+
+def test_of_several_endings_the_last_is_read(tmp_path: Path) -> None:
+    back = '<repeat direction="backward"/>'
+    path = _write_measures(
+        tmp_path / "a.musicxml",
+        _note("C", 6, '<tie type="start"/>'),
+        _end("1, 2", "start") + _note("D", 6),
+        _note("E", 6) + _end("1, 2", "stop", back),
+        _end("3", "start") + _note("C", 6, '<tie type="stop"/>') + _end("3", "discontinue"),
+        _note("G", 6),
+        _end("1", "start") + _note("A", 6) + _end("1", "stop", back),
+        _note("B", 6),
+    )
+    remarks: list[str] = []
+    read_roll(path, on_remark=remarks.append)
+    # The tie leads over the first ending; an ending that no other follows is read.
+    assert _list(path) == [(0, 6, 60), (6, 9, 67), (9, 12, 69), (12, 15, 71)]
+    assert remarks == [
+        "1 ending of a repeat left out, the first in measure 2",
+        "2 repeats played once, the first in measure 3 of part 1",
+    ]
+
+
+def test_meters_of_equal_length_are_told_apart(tmp_path: Path) -> None:
+    path = _write_measures(
+        tmp_path / "a.musicxml",
+        _note("C", 1) * 6,
+        "<attributes><time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
+        + _note("C", 6),
+        "<attributes><time><beats>3+2</beats><beat-type>8</beat-type></time></attributes>"
+        + _note("C", 5),
+    )
+    parts = separate_voices(read_roll(path))
+    score = ElementTree.fromstring(to_musicxml(parts))
+    times = [(time.findtext("beats"), time.findtext("beat-type")) for time in score.iter("time")]
+    assert times[:3] == [("6", "8"), ("3", "4"), ("5", "8")]
+    beams = [note.findtext("beam") for note in score.findall("part[1]/measure[1]/note")]
+    assert beams == ["begin", "continue", "end"] * 2
+    (tmp_path / "b.mid").write_bytes(to_midi(parts))
+    played = mido.MidiFile(tmp_path / "b.mid").tracks[0]
+    meters = [(m.numerator, m.denominator) for m in played if m.type == "time_signature"]
+    assert meters == [(6, 8), (3, 4), (5, 8)]
+    again = read_roll(tmp_path / "b.mid")
+    assert [again.read_meter(step) for step in (0, 12, 24)] == [(6, 8), (3, 4), (5, 8)]
+
+
+def test_midi_notes_without_an_end_are_reported(tmp_path: Path) -> None:
+    file = mido.MidiFile(ticks_per_beat=480)
+    for first in (60, 70):
+        track = mido.MidiTrack()
+        file.tracks.append(track)
+        track.append(mido.Message("note_on", note=first, time=480))
+        track.append(mido.Message("sysex", data=[0x10, 0x3C]))
+        track.append(mido.Message("note_on", note=first + 1, time=480))
+        track.append(mido.Message("note_on", note=first, velocity=0, time=480))
+        track.append(mido.Message("note_on", note=40, channel=9, time=0))
+    path = tmp_path / "a.mid"
+    file.save(path)
+    remarks: list[str] = []
+    roll = read_roll(path, on_remark=remarks.append)
+    assert [note.pitch for note in roll.list_notes()] == [60, 70]
+    assert remarks == ["2 notes without an end left out, the first at quarter note 2"]
 
 
 def test_midi_notes_are_struck_once_and_held(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from sluice import chorales
 
 composer = chorales.load_composer()
 melody = chorales.read_roll("melody.musicxml")
-parts = chorales.separate_voices(composer.harmonise(melody, seed=1).roll)
+harmonised = composer.harmonise(melody, seed=1)
+parts = chorales.separate_voices(harmonised.roll, melody_on_top=True)
 chorales.write_pieces([parts], "out", ["pdf", "mid"], [chorales.Presentation("Title")])
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,6 +92,7 @@ class ChoraleComposer:
         seed: int = 0,
         temperature: float = 0.9,
         particles: int = PARTICLES,
+        on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> ComposedChorale:
         """A new piece; the same seed gives the same piece on one machine.
 
@@ -100,13 +101,14 @@ class ChoraleComposer:
             seed: of the random numbers.
             temperature: below 1 makes likely notes likelier.
             particles: candidates that grow side by side.
+            on_progress: called after each step with the fraction of the piece that is done.
 
         Raises:
             SequenceError: a temperature that is not above 0, or a negative seed.
             ChoraleError: no candidate.
         """
         silent = (plan or Plan()).make_roll(self.grid)
-        return self._grow(silent, 0, None, seed, temperature, particles)
+        return self._grow(silent, 0, None, seed, temperature, particles, on_progress)
 
     def extend(
         self,
@@ -116,6 +118,7 @@ class ChoraleComposer:
         seed: int = 0,
         temperature: float = 0.9,
         particles: int = PARTICLES,
+        on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> ComposedChorale:
         """A beginning and what follows it: as many phrases as the plan has, in its meter.
 
@@ -138,15 +141,17 @@ class ChoraleComposer:
             )
         place = (int(beginning.places[known - 1]) + 1) % meter
         skip = next(k for k in range(len(form)) if form.places[k] == place)
+        beat_types = [beginning.read_meter(step)[1] for step in range(known)]
         whole = replace(
             beginning,
             states=np.concatenate((beginning.states[:known], form.states[skip:])),
             places=np.concatenate((beginning.places[:known], form.places[skip:])),
             meters=np.concatenate((beginning.meters[:known], form.meters[skip:])),
             fermatas=np.concatenate((beginning.fermatas[:known], form.fermatas[skip:])),
+            beat_types=np.array(beat_types + [4] * (len(form) - skip)),
             is_metered=True,
         )
-        return self._grow(whole, known, None, seed, temperature, particles)
+        return self._grow(whole, known, None, seed, temperature, particles, on_progress)
 
     def harmonise(
         self,
@@ -155,6 +160,7 @@ class ChoraleComposer:
         seed: int = 0,
         temperature: float = 0.9,
         particles: int = 2 * PARTICLES,
+        on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> ComposedChorale:
         """A melody with three parts below it: of a piece in parts, its highest notes.
 
@@ -164,7 +170,9 @@ class ChoraleComposer:
         """
         top = extract_melody(melody)
         self._check(replace(melody, states=top))
-        return self._grow(replace(melody, states=top), 0, top, seed, temperature, particles)
+        return self._grow(
+            replace(melody, states=top), 0, top, seed, temperature, particles, on_progress
+        )
 
     def _check(self, roll: Roll) -> None:
         low, high = roll.span
@@ -189,6 +197,7 @@ class ChoraleComposer:
         seed: int,
         temperature: float,
         particles: int,
+        on_progress: Callable[[float], None],
     ) -> ComposedChorale:
         """Steps from `known` on; those before are read."""
         uniforms = UniformNumbers(seed)
@@ -230,6 +239,7 @@ class ChoraleComposer:
                 before, costs = before[parents], costs[parents]
                 weights = torch.zeros_like(weights)
             grown.append((drawn.to(torch.uint8), parents))
+            on_progress((step + 1) / len(form))
         best = int(_resample(weights, float(uniforms.draw(1)))[0])
         states = np.zeros_like(form.states)
         states[:, self.low : self.high + 1] = _trace_back(grown, best)

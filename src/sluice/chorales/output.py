@@ -86,7 +86,7 @@ def write_pieces(
 ) -> list[Path]:
     """Write each piece in each format, named by its title; returns the paths.
 
-    All contents are generated before any file is written.
+    All files of a piece are generated before the first of them is written.
 
     Raises:
         ChoraleError: an unknown format, or a score that does not fit on a page.
@@ -94,16 +94,36 @@ def write_pieces(
         OSError: the folder cannot be made or written to.
     """
     check_formats(formats)
-    contents: dict[Path, bytes] = {}
-    for parts, one in zip(pieces, presentations, strict=True):
+    named = zip(pieces, presentations, name_pieces(presentations), strict=True)
+    return [
+        path
+        for parts, one, name in named
+        for path in write_piece(parts, Path(out) / name, formats, one)
+    ]
+
+
+def name_pieces(presentations: Sequence[Presentation]) -> list[str]:
+    """A file name without its ending from each title, numbered where two are alike."""
+    names: list[str] = []
+    for one in presentations:
         words = "".join(c if c.isalnum() else " " for c in one.title.lower())
         name = base = "-".join(words.split())[:80] or "chorale"
         number = 1
-        while Path(out) / f"{name}.{formats[0]}" in contents:
+        while name in names:
             number += 1
             name = f"{base}-{number}"
-        for ending in formats:
-            contents[Path(out) / f"{name}.{ending}"] = _EXPORTERS[ending](parts, one)
+        names.append(name)
+    return names
+
+
+def write_piece(
+    parts: Parts, stem: Path, formats: Sequence[str], presentation: Presentation
+) -> list[Path]:
+    """Write one piece beside `stem`, which lacks its ending; as `write_pieces`."""
+    contents = {
+        stem.with_name(f"{stem.name}.{ending}"): _EXPORTERS[ending](parts, presentation)
+        for ending in formats
+    }
     for path, content in contents.items():
         write_atomically(path, content)
     return list(contents)

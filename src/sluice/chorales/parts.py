@@ -67,12 +67,16 @@ class Parts:
         return notes
 
 
-def separate_voices(roll: Roll) -> Parts:
+def separate_voices(roll: Roll, *, melody_on_top: bool = False) -> Parts:
     """Give every note to one of four voices, at the least cost for the whole piece (Viterbi).
 
     Cost has motion by semitones, notes out of a voice's range, voices that cross, two on one note,
     and silent ones; a voice keeps a note that is held. Where fewer than four notes sound, two
     voices may sing one.
+
+    Args:
+        roll: the piece.
+        melody_on_top: the soprano sings the highest note everywhere, as under a given melody.
 
     Raises:
         ChoraleError: more than four notes at once; at which step.
@@ -80,7 +84,7 @@ def separate_voices(roll: Roll) -> Parts:
     changes = _list_changes(roll)
     if not changes:
         raise ChoraleError(f"{roll.name or 'The piece'} holds no notes.")
-    table = [_list_assignments(*_read_chord(roll, step)) for step in changes]
+    table = [_list_assignments(_read_chord(roll, step)[0], melody_on_top) for step in changes]
     costs = _cost_alone(table[0])
     origins: list[NDArray[np.int64]] = []
     for place in range(1, len(changes)):
@@ -124,11 +128,12 @@ def _read_chord(roll: Roll, step: int) -> tuple[list[int], list[bool]]:
     return pitches, [bool(roll.states[step, pitch] == STRUCK) for pitch in pitches]
 
 
-def _list_assignments(pitches: list[int], struck: list[bool]) -> NDArray[np.int64]:
+def _list_assignments(pitches: list[int], melody_on_top: bool) -> NDArray[np.int64]:
     """Every way in which the voices sing all of a chord's notes, (ways, 4)."""
-    del struck
     options = [_SILENT_VOICE, *pitches] if len(pitches) < len(VOICES) else pitches
     ways = [way for way in product(options, repeat=len(VOICES)) if set(pitches) <= set(way)]
+    if melody_on_top and pitches:
+        ways = [way for way in ways if way[0] == pitches[-1]]
     return np.array(ways, np.int64).reshape(-1, len(VOICES))
 
 

@@ -19,6 +19,7 @@ States = NDArray[np.uint8]
 _BEATS = 4
 _AHEAD = 4
 """Quarter notes from which the clock sees a fermata, or the end of the piece."""
+_FINEST_BEAT = 128
 CLOCK_WIDTH = 11 + _AHEAD
 """The columns of `Roll.clock`."""
 
@@ -36,12 +37,14 @@ class RollBar(NamedTuple):
     """A bar or a part of one: its start, its length, and how far into the bar it starts.
 
     All in quarter notes; `meter` is the whole bar's length, which a pickup does not fill.
+    `beat_type` is the lower number of the time signature: 6/8 and 3/4 are equally long.
     """
 
     start: Fraction
     length: Fraction
     offset: Fraction
     meter: Fraction
+    beat_type: int = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,7 @@ class Roll:
         strikes: whether it is known which notes are struck; else none is marked so.
         is_metered: whether it is known where the bars are.
         tempo: quarter notes a minute, if the file says so.
+        beat_types: (steps,), int64: the lower number of the time signature; None is 4 throughout.
     """
 
     states: States
@@ -70,6 +74,7 @@ class Roll:
     strikes: bool = True
     is_metered: bool = True
     tempo: float | None = None
+    beat_types: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.states)
@@ -79,6 +84,14 @@ class Roll:
         """The lowest and the highest note that sounds; (0, -1) if none does."""
         sounding = np.flatnonzero((self.states > SILENT).any(axis=0))
         return (int(sounding[0]), int(sounding[-1])) if len(sounding) else (0, -1)
+
+    def read_meter(self, step: int) -> tuple[int, int]:
+        """The time signature at a step, such as (6, 8); a bar of an odd length has a finer one."""
+        below = 4 if self.beat_types is None else int(self.beat_types[step])
+        beats = Fraction(int(self.meters[step]) * below, 4 * self.grid)
+        while beats.denominator > 1 and below < _FINEST_BEAT:
+            beats, below = 2 * beats, 2 * below
+        return max(1, round(beats)), below
 
     def transpose(self, semitones: int) -> Roll:
         """The piece so many semitones higher.
@@ -176,7 +189,7 @@ def make_roll(
         np.add.at(changes, np.maximum(stops, begins + 1), -1)
         states[changes.cumsum()[:steps] > 0, pitch] = HELD
         states[np.minimum(begins, steps - 1), pitch] = STRUCK
-    places, meters = np.zeros(steps, np.int64), np.zeros(steps, np.int64)
+    places, meters, beat_types = (np.zeros(steps, np.int64) for _ in range(3))
     for bar, end in zip(bars, [*ends, steps], strict=True):
         whole = bar.meter * grid
         if whole.denominator != 1 or whole < 1:
@@ -185,9 +198,9 @@ def make_roll(
                 f"number of steps at {grid} steps a quarter note; choose another grid."
             )
         begin = round(bar.start * grid)
-        meters[begin:end] = int(whole)
+        meters[begin:end], beat_types[begin:end] = int(whole), bar.beat_type
         places[begin:end] = (np.arange(end - begin) + round(bar.offset * grid)) % int(whole)
     marks = np.zeros(steps, np.bool_)
     for first, after in fermatas:
         marks[round(first * grid) : round(after * grid)] = True
-    return Roll(states, grid, places, meters, marks, name, tempo=tempo)
+    return Roll(states, grid, places, meters, marks, name, tempo=tempo, beat_types=beat_types)

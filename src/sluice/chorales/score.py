@@ -68,19 +68,21 @@ def to_musicxml(parts: Parts, title: str = "", tempo: float = 76.0) -> str:
     bars = list(_list_bars(parts))
     for place in range(len(VOICES)):
         part = SubElement(root, "part", id=f"P{place + 1}")
-        meter = None
+        meter = (0, 0)
         for number, (start, end, steps) in enumerate(bars):
             is_pickup = number == 0 and end - start < steps
             measure = SubElement(part, "measure", number=str(number + (not _has_pickup(bars))))
             if is_pickup:
                 measure.set("implicit", "yes")
-            if steps != meter:
-                _add_attributes(measure, place, key if number == 0 else None, steps, grid)
-                meter = steps
+            before, meter = meter, parts.roll.read_meter(start)
+            if meter != before:
+                _add_attributes(measure, place, key if number == 0 else None, meter, grid)
             if number == 0 and place == 0:
                 _add_tempo(measure, tempo)
             pieces = list(_cut_bar(parts, place, start, end))
-            for piece, beams in zip(pieces, _join_beams(pieces), strict=True):
+            first = Fraction(start - int(parts.roll.places[start]), grid)
+            beams_of = _join_beams(pieces, first, _find_beam_length(*meter))
+            for piece, beams in zip(pieces, beams_of, strict=True):
                 _add_note(measure, piece, beams, key, parts)
             if number == len(bars) - 1:
                 line = SubElement(measure, "barline", location="right")
@@ -188,7 +190,7 @@ def _split(start: Fraction, end: Fraction, pitch: int | None) -> Iterator[_Sign]
 
 
 def _add_attributes(
-    measure: Element, voice: int, key: ChoraleKey | None, steps: int, grid: int
+    measure: Element, voice: int, key: ChoraleKey | None, meter: tuple[int, int], grid: int
 ) -> None:
     attributes = SubElement(measure, "attributes")
     if key is not None:
@@ -197,9 +199,8 @@ def _add_attributes(
         SubElement(signature, "fifths").text = str(key.fifths)
         SubElement(signature, "mode").text = "minor" if key.is_minor else "major"
     time = SubElement(attributes, "time")
-    quarters = Fraction(steps, grid)
-    SubElement(time, "beats").text = str(quarters.numerator)
-    SubElement(time, "beat-type").text = str(4 * quarters.denominator)
+    for name, number in zip(("beats", "beat-type"), meter, strict=True):
+        SubElement(time, name).text = str(number)
     if key is not None:
         sign, line, octave = _CLEFS[VOICES[voice].clef]
         clef = SubElement(attributes, "clef")
@@ -214,20 +215,26 @@ def _add_tempo(measure: Element, tempo: float) -> None:
     SubElement(measure, "sound", tempo=f"{tempo:g}")
 
 
-def _join_beams(pieces: list[_Sign]) -> list[list[str]]:
-    """What each note's beams do, from the first: notes of one quarter share them."""
+def _find_beam_length(beats: int, below: int) -> Fraction:
+    """How much of a bar one beam spans: a quarter note, in 6/8 and its like a dotted one."""
+    is_compound = below >= 8 and beats % 3 == 0
+    return Fraction(12, below) if is_compound else Fraction(1)
+
+
+def _join_beams(pieces: list[_Sign], first: Fraction, span: Fraction) -> list[list[str]]:
+    """What each note's beams do, from the first: notes of one span from `first` on share them."""
     flags = [
         0 if one.pitch is None or one.length >= 1 else 1 + (one.length < Fraction(1, 2))
         for one in pieces
     ]
-    quarters = [one.start // 1 for one in pieces]
+    spans = [(one.start - first) // span for one in pieces]
     found: list[list[str]] = [[] for _ in pieces]
     for level in (1, 2):
         for place, count in enumerate(flags):
             if count < level:
                 continue
             before, after = (
-                0 <= near < len(pieces) and quarters[near] == quarters[place] and flags[near] > 0
+                0 <= near < len(pieces) and spans[near] == spans[place] and flags[near] > 0
                 for near in (place - 1, place + 1)
             )
             joins = [

@@ -127,17 +127,15 @@ def to_midi(
     name = title.encode("latin-1", "replace").decode("latin-1")
     head.append(mido.MetaMessage("track_name", name=name))
     head.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo)))
-    now, meters = 0, parts.roll.meters
+    now, meter = 0, (0, 0)
     for step in range(len(parts.roll)):
-        if step == 0 or meters[step] != meters[step - 1]:
-            above, below = int(meters[step]), 4 * grid
-            while above % 2 == 0 and below > 4:
-                above, below = above // 2, below // 2
+        before, meter = meter, parts.roll.read_meter(step)
+        if meter != before:
             at = step * TICKS_PER_QUARTER // grid
-            if below & (below - 1) == 0 and above < 256:
+            if meter[0] < 256:
                 head.append(
                     mido.MetaMessage(
-                        "time_signature", numerator=above, denominator=below, time=at - now
+                        "time_signature", numerator=meter[0], denominator=meter[1], time=at - now
                     )
                 )
                 now = at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from sluice.cli.errors import report_known_errors
 
 if TYPE_CHECKING:
     from sluice.chorales.composer import ChoraleComposer, ComposedChorale
+    from sluice.chorales.parts import Parts
+    from sluice.chorales.plan import Plan
     from sluice.chorales.roll import Roll
 
 _FOLDER = Path("chorales-out")
@@ -46,6 +49,7 @@ def compose_chorales(request: ChoraleRequest) -> None:
         from sluice.chorales.parts import separate_voices
         from sluice.chorales.plan import Plan
         from sluice.chorales.pretrained import load_composer
+        from sluice.cli.progress import show_fraction
         from sluice.files import require_writable
 
         wanted, left_out = output.list_default_formats()
@@ -65,12 +69,21 @@ def compose_chorales(request: ChoraleRequest) -> None:
         meter = request.meter or ("3/4" if _is_in_three(given) else "4/4")
         plan = Plan(request.phrases, meter)
         first = secrets.randbelow(1_000_000) if request.seed is None else request.seed
-        composed = []
-        for seed in range(first, first + request.count):
-            composed.append(_compose_one(request, composer, given, plan, seed))
-        pieces = [separate_voices(one.roll) for one in composed]
-        written = output.write_pieces(pieces, out, wanted, [look] * len(pieces))
-        Console().print(_build_table(composed, first))
+        table = _build_table()
+        written: list[Path] = []
+        try:
+            for number, name in enumerate(output.name_pieces([look] * request.count)):
+                seed, place = first + number, f"{number + 1} of {request.count}"
+                with show_fraction(f"Composing {place}") as show:
+                    piece = _compose_one(request, composer, given, plan, seed, show)
+                    parts = separate_voices(piece.roll, melody_on_top=bool(request.harmonise))
+                    written += output.write_piece(parts, out / name, wanted, look)
+                _add_row(table, seed, piece, parts)
+        except BaseException:
+            if written:
+                typer.echo(f"Written before it ended: {', '.join(map(str, written))}", err=True)
+            raise
+        Console().print(table)
         typer.echo(f"The same again: --seed {first}.")
         typer.echo(f"Written: {', '.join(map(str, written))}")
         for reason in left_out:
@@ -111,37 +124,46 @@ def _name(request: ChoraleRequest, given: Roll | None) -> str:
 
 
 def _compose_one(
-    request: ChoraleRequest, composer: ChoraleComposer, given: Roll | None, plan: object, seed: int
+    request: ChoraleRequest,
+    composer: ChoraleComposer,
+    given: Roll | None,
+    plan: Plan,
+    seed: int,
+    on_progress: Callable[[float], None],
 ) -> ComposedChorale:
-    from sluice.chorales.plan import Plan
-
-    assert isinstance(plan, Plan)
     if given is None:
-        return composer.compose(plan, seed=seed, temperature=request.temperature)
+        return composer.compose(
+            plan, seed=seed, temperature=request.temperature, on_progress=on_progress
+        )
     if request.harmonise is not None:
-        return composer.harmonise(given, seed=seed, temperature=request.temperature)
-    return composer.extend(given, plan, seed=seed, temperature=request.temperature)
+        return composer.harmonise(
+            given, seed=seed, temperature=request.temperature, on_progress=on_progress
+        )
+    return composer.extend(
+        given, plan, seed=seed, temperature=request.temperature, on_progress=on_progress
+    )
 
 
-def _build_table(composed: list[ComposedChorale], first: int) -> Table:
-    """What the pieces are like."""
-    from sluice.chorales.key import find_key
-    from sluice.chorales.measures import measure
-    from sluice.chorales.parts import separate_voices
-
+def _build_table() -> Table:
+    """What the pieces are like; without rows."""
     table = Table()
     measured = "parallel fifths", "parallel octaves", "crossings", "cadences"
     for name in ("seed", "key", "nats a step", *measured):
         table.add_column(name, justify="right")
-    for seed, one in enumerate(composed, first):
-        found = measure(separate_voices(one.roll))
-        table.add_row(
-            str(seed),
-            find_key(one.roll).name,
-            f"{one.nats_per_step:.2f}",
-            f"{found.fifths:.1f} %",
-            f"{found.octaves:.1f} %",
-            f"{100 * found.crossings:.0f} %",
-            f"{100 * found.cadences:.0f} %",
-        )
     return table
+
+
+def _add_row(table: Table, seed: int, piece: ComposedChorale, parts: Parts) -> None:
+    from sluice.chorales.key import find_key
+    from sluice.chorales.measures import measure
+
+    found = measure(parts)
+    table.add_row(
+        str(seed),
+        find_key(piece.roll).name,
+        f"{piece.nats_per_step:.2f}",
+        f"{found.fifths:.1f} %",
+        f"{found.octaves:.1f} %",
+        f"{100 * found.crossings:.0f} %",
+        f"{100 * found.cadences:.0f} %",
+    )

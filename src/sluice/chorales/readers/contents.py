@@ -39,7 +39,7 @@ class Omissions:
 
 def _count(number: int, what: str) -> str:
     """As in "2 notes of drums": the first noun is the one that is counted."""
-    noun = "note" if what.startswith("note ") else what
+    noun = "note" if what.startswith("note ") else what.partition(" of ")[0]
     return f"{pluralize(number, noun)}{what.removeprefix(noun)}"
 
 

@@ -17,6 +17,7 @@ from sluice.extras import MissingExtraError
 from sluice.files import StrPath
 from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.data.readers.midi import MAGIC
+from sluice.sequence.data.readers.midi_events import describe_missing_notes, find_endless_notes
 from sluice.sequence.data.report import make_read_error
 from sluice.sequence.errors import DataError
 
@@ -46,7 +47,8 @@ def read_midi_score(path: StrPath) -> ScoreContents:
         raise DataError(f"{path} is not a MIDI file: it does not start with MThd.")
     _check_header(path, head)
     try:
-        score: Any = Score.from_midi(path.read_bytes())
+        content = path.read_bytes()
+        score: Any = Score.from_midi(content)
     except OSError as error:
         raise make_read_error(path, error) from None
     except RuntimeError as error:
@@ -65,18 +67,20 @@ def read_midi_score(path: StrPath) -> ScoreContents:
             else:
                 omissions.add("note without length", f"at quarter note {float(start):g}")
     if not contents.notes:
-        raise DataError(f"{path} is a MIDI file without notes (drums are not read).")
+        raise DataError(f"{path} is a MIDI file {describe_missing_notes(content)}.")
     if len(score.tempos):
         contents.tempo = check_tempo(float(score.tempos[0].qpm))
+    for start, _ in find_endless_notes(content):
+        omissions.add("note without an end", f"at quarter note {start / quarter:g}")
     _count_drums(score, quarter, omissions)
     contents.remarks = omissions.to_remarks()
     last = max(note.end for note in contents.notes)
     changes = {
-        Fraction(one.time, quarter): Fraction(4 * one.numerator, one.denominator)
+        Fraction(one.time, quarter): (Fraction(4 * one.numerator, one.denominator), one.denominator)
         for one in score.time_signatures
         if one.numerator > 0 and one.denominator > 0
     }
-    if short := [one for one in changes.values() if one < _SHORTEST_BAR]:
+    if short := [one for one, _ in changes.values() if one < _SHORTEST_BAR]:
         raise DataError(f"{path} has bars of {short[0]} quarter notes, which are too short.")
     contents.bars = _list_bars(changes, last)
     return contents
@@ -106,15 +110,15 @@ def _count_drums(score: Any, quarter: int, omissions: Omissions) -> None:
             omissions.add("note of drums", f"at quarter note {first:g}", len(track.notes))
 
 
-def _list_bars(changes: dict[Fraction, Fraction], last: Fraction) -> list[RollBar]:
+def _list_bars(changes: dict[Fraction, tuple[Fraction, int]], last: Fraction) -> list[RollBar]:
     """Whole bars up to the end; a new meter begins a bar."""
     bars = list[RollBar]()
     starts = sorted({Fraction(0), *(one for one in changes if 0 < one < last)})
-    meter = Fraction(4)
+    meter, below = Fraction(4), 4
     for now, end in zip(starts, [*starts[1:], last], strict=True):
-        meter = changes.get(now, meter)
+        meter, below = changes.get(now, (meter, below))
         while now < end:
             length = meter if end == last else min(meter, end - now)
-            bars.append(RollBar(now, length, Fraction(0), meter))
+            bars.append(RollBar(now, length, Fraction(0), meter, below))
             now += length
     return bars

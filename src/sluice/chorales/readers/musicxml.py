@@ -19,6 +19,7 @@ from sluice.chorales.readers.contents import (
     ScoreContents,
     check_tempo,
 )
+from sluice.chorales.readers.endings import find_replaced_endings
 from sluice.chorales.roll import RollBar, RollNote
 from sluice.files import StrPath
 from sluice.sequence.data.readers.file_kinds import require_regular_file
@@ -44,14 +45,16 @@ _DAMAGES = (
     RuntimeError,
 )
 """What comes of a packed file that is damaged, or made to harm."""
+_Meter = tuple[Fraction, int]
+"""The length of a bar in quarter notes, and the lower number of its signature."""
 _JUMPS = ("dacapo", "dalsegno", "tocoda")
 
 
 def read_musicxml(path: StrPath) -> ScoreContents:
     """The notes of a score as they are written: at sounding pitch, repeats played once.
 
-    Grace notes, cue notes and notes without a pitch are left out, and of a repeat with two endings
-    both are read, one after the other; remarks say so, with the place.
+    Grace notes, cue notes, notes without a pitch, and all but the last ending of a repeat are left
+    out; remarks say so, with the place.
 
     Raises:
         DataError: not a file of MusicXML, one in which measures come before parts
@@ -142,9 +145,12 @@ def _read_score(root: Element) -> ScoreContents:
     }
     parts, omissions = root.findall("part"), Omissions()
     lengths: list[Fraction] = []
-    meters: list[Fraction] = []
+    meters: list[_Meter] = []
+    replaced = find_replaced_endings(parts)
+    skipped = {number for ending in replaced for number in ending}
     for part in parts:  # a measure is as long as it is in its longest part
-        for number, length in enumerate(_PartReader(0, Omissions(), Omissions()).measure(part)):
+        reader = _PartReader(0, Omissions(), Omissions(), skipped)
+        for number, length in enumerate(reader.measure(part)):
             if number == len(lengths):
                 lengths.append(length)
             lengths[number] = max(lengths[number], length)
@@ -155,7 +161,7 @@ def _read_score(root: Element) -> ScoreContents:
         raise _MusicXmlError(f"it lasts {float(starts[-1]):.0f} quarter notes.")
     for number, part in enumerate(parts):
         contents.parts.append(names.get(part.get("id"), ""))
-        reader = _PartReader(number, omissions, contents.repeats, starts)
+        reader = _PartReader(number, omissions, contents.repeats, skipped, starts)
         for _ in reader.measure(part):
             pass
         contents.notes += reader.finish_notes()
@@ -163,16 +169,19 @@ def _read_score(root: Element) -> ScoreContents:
         contents.tempo = contents.tempo or reader.tempo
         meters += reader.meters[len(meters) :]  # of a part that is longer than the first
     contents.bars = _place_bars(starts, lengths, meters)
+    for ending in replaced:
+        place = parts[0].findall("measure")[ending.start].get("number", ending.start + 1)
+        omissions.add("ending of a repeat", f"in measure {place}")
     contents.remarks = omissions.to_remarks()
     return contents
 
 
 def _place_bars(
-    starts: list[Fraction], lengths: list[Fraction], meters: list[Fraction]
+    starts: list[Fraction], lengths: list[Fraction], meters: list[_Meter]
 ) -> list[RollBar]:
     """The bars; a short first one is a pickup, two short ones in a row may be one that is cut."""
     bars: list[RollBar] = []
-    for start, length, meter in zip(starts, lengths, meters, strict=False):
+    for start, length, (meter, below) in zip(starts, lengths, meters, strict=False):
         if length == 0:
             continue
         offset = Fraction(0)
@@ -181,7 +190,7 @@ def _place_bars(
         elif bars and length < meter and bars[-1].length < bars[-1].meter == meter:
             reached = bars[-1].offset + bars[-1].length
             offset = reached % meter if reached % meter + length <= meter else Fraction(0)
-        bars.append(RollBar(start, length, offset, meter))
+        bars.append(RollBar(start, length, offset, meter, below))
     return bars
 
 
@@ -193,17 +202,18 @@ class _PartReader:
         number: int,
         omissions: Omissions,
         repeats: Omissions,
+        skipped: set[int],
         starts: list[Fraction] | None = None,
     ) -> None:
-        self.number, self.starts = number, starts
+        self.number, self.starts, self._skipped = number, starts, skipped
         self._omissions, self._repeats, self._place = omissions, repeats, ""
-        self.meters: list[Fraction] = []
+        self.meters: list[_Meter] = []
         self.fermatas: list[tuple[Fraction, Fraction]] = []
         self.tempo: float | None = None
         self._notes: list[RollNote] = []
         self._tied: dict[tuple[int, Fraction], RollNote] = {}
         self._divisions, self._transposition = Fraction(1), 0
-        self._meter = Fraction(4)
+        self._meter: _Meter = Fraction(4), 4
 
     def measure(self, part: Element) -> Iterator[Fraction]:
         """Read one measure after the other; yields the length of each."""
@@ -211,7 +221,10 @@ class _PartReader:
             start = self.starts[number] if self.starts else Fraction(0)
             self._place = f"measure {measure.get('number', number + 1)} of part {self.number + 1}"
             try:
-                length = self._read_measure(measure, start)
+                if number in self._skipped:
+                    length = self._skip_measure(measure)
+                else:
+                    length = self._read_measure(measure, start)
             except (ValueError, ZeroDivisionError, OverflowError) as error:
                 raise _MusicXmlError(f"{self._place}: {error}.") from None
             self.meters.append(self._meter)
@@ -242,15 +255,24 @@ class _PartReader:
                 if element.find("chord") is None:
                     begin, now = now, now + duration
                 self._read_note(element, start + begin, duration)
-            elif (
-                element.tag == "barline"
-                and element.find("repeat[@direction='backward']") is not None
-            ):
-                self._note_repeat()
+            elif element.tag == "barline":
+                self._read_barline(element)
             longest = max(longest, now)
         if longest.denominator > _FINEST:
             raise ValueError("durations that fit no common division of a quarter note")
         return longest
+
+    def _skip_measure(self, measure: Element) -> Fraction:
+        for element in measure:
+            if element.tag == "attributes":
+                self._read_attributes(element)
+            elif element.tag == "barline":
+                self._read_barline(element)
+        return Fraction(0)
+
+    def _read_barline(self, element: Element) -> None:
+        if element.find("repeat[@direction='backward']") is not None:
+            self._note_repeat()
 
     def _read_attributes(self, element: Element) -> None:
         if (divisions := element.findtext("divisions")) is not None:
@@ -336,16 +358,16 @@ def _to_semitones(number: Fraction) -> int:
     return int(number)
 
 
-def _read_meter(time: Element) -> Fraction:
-    """The length of a bar in quarter notes; of a meter such as 3/8 + 2/4 the sum."""
-    meter = Fraction(0)
+def _read_meter(time: Element) -> _Meter:
+    """Of a meter such as 3/8 + 2/4 the sum, and the finer beat type."""
+    meter, below = Fraction(0), 1
     pairs = zip(time.findall("beats"), time.findall("beat-type"), strict=False)
     for beats, kind in pairs:
         count = sum(_parse_number(one, "beats") for one in (beats.text or "").split("+"))
         of = _parse_number(kind.text or "", "beat-type")
         if of not in (1, 2, 4, 8, 16, 32, 64, 128) or not 0 < count <= 1000:
             raise ValueError(f"a meter of {float(count):g}/{float(of):g}")
-        meter += 4 * count / of
+        meter, below = meter + 4 * count / of, max(below, int(of))
     if not meter:
         raise ValueError("a meter without its beats or beat-type")
-    return meter
+    return meter, below

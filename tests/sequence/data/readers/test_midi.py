@@ -54,6 +54,20 @@ def test_files_without_notes_are_reported(tmp_path: Path) -> None:
         load_data(tmp_path / "a.mid", grid=0)
 
 
+def test_notes_without_an_end_are_reported(tmp_path: Path) -> None:
+    write_midi(tmp_path / "a.mid", [(0, 1, 60)])
+    for name, pitches in (("b.mid", (60, 61)), ("c.mid", (61,))):
+        file, track = mido.MidiFile(), mido.MidiTrack()
+        file.tracks.append(track)
+        track.extend(mido.Message("note_on", note=pitch, time=9) for pitch in pitches)
+        track.append(mido.Message("note_off", note=60, time=480))
+        file.save(tmp_path / name)
+    read = load_data(tmp_path)
+    assert len(read) == 2
+    assert "b.mid: 1 note without an end left out." in read.report()
+    assert [one.reason for one in read.skipped_items] == ["is a MIDI file whose notes have no end"]
+
+
 def test_a_file_is_recognised_by_its_first_bytes(tmp_path: Path) -> None:
     path = write_midi(tmp_path / "a.song", [(0, 1, 60)])
     assert "MIDI" in load_data(path).report()

@@ -13,6 +13,7 @@ from sluice.files import StrPaths, to_paths
 from sluice.option_names import name_option
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.readers.file_kinds import read_head
+from sluice.sequence.data.readers.midi_events import describe_missing_notes, find_endless_notes
 from sluice.sequence.data.report import LoadReport, SkippedItem, make_read_error, pluralize
 from sluice.sequence.data.splits import split_from_names
 from sluice.sequence.data.tokens import Tokens
@@ -51,12 +52,16 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
             f"{name_option('grid')} must be at least 1 step per quarter note, got {grid}."
         )
     read: dict[Path, list[str]] = {}
-    refused = []
+    notes, refused = list[str](), []
     for path in files:
         try:
-            read[path] = list(_tokenize(path, grid))
+            content = _read_content(path)
+            read[path] = list(_tokenize(path, content, grid))
         except DataError as error:
             refused.append(SkippedItem.from_file_error(path, error))
+            continue
+        if endless := len(find_endless_notes(content)):
+            notes.append(f"{path.name}: {pluralize(endless, 'note')} without an end left out.")
     if not read:
         raise DataError(f"No notes could be read; the first file: {refused[0]}.")
     vocabulary = Vocabulary.of(read.values())
@@ -66,7 +71,7 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
         f"{named}: MIDI, {pluralize(len(read), 'sequence')}, {len(ids.flat):,} note tokens, "
         f"{len(vocabulary.tokens)} different; {grid} steps per quarter note."
     )
-    report = LoadReport(understood, skipped_items=tuple(refused))
+    report = LoadReport(understood, tuple(notes), tuple(refused))
     return Tokens(
         vocabulary,
         ids,
@@ -76,16 +81,21 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
     )
 
 
-def _tokenize(path: Path, grid: int) -> Iterator[str]:
-    from symusic import Score
-
+def _read_content(path: Path) -> bytes:
     if read_head(path, 4) != MAGIC:
         raise DataError(f"{path} is not a MIDI file: it does not start with MThd.")
     try:
-        whole: Any = Score.from_midi(path.read_bytes())
-        score = whole.resample(grid, 1)
+        return path.read_bytes()
     except OSError as error:
         raise make_read_error(path, error) from None
+
+
+def _tokenize(path: Path, content: bytes, grid: int) -> Iterator[str]:
+    from symusic import Score
+
+    try:
+        whole: Any = Score.from_midi(content)
+        score = whole.resample(grid, 1)
     except RuntimeError as error:
         raise DataError(f"{path} is a damaged MIDI file ({error}).") from None
     notes = sorted(
@@ -95,7 +105,7 @@ def _tokenize(path: Path, grid: int) -> Iterator[str]:
         for note in track.notes
     )
     if not notes:
-        raise DataError(f"{path} is a MIDI file without notes (drums are not read).")
+        raise DataError(f"{path} is a MIDI file {describe_missing_notes(content)}.")
     now = 0
     longest = _MAX_REST * grid
     for time, pitch, length in notes:
