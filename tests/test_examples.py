@@ -45,7 +45,8 @@ def test_pictures_of_examples(
     headers = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
     looks = {"looking.png", "looking-series.png", "looking-attention.png", "watching.png"}
     others = {"forecast.png", "translation-attention.png", "chorale-units.png"}
-    assert {*headers, *looks, *others} == {path.name for path in PICTURES.glob("*.png")}
+    maps = {f"translation-attention-{one}.png" for one in ("lstm", "convs2s", "transformer")}
+    assert {*headers, *looks, *others, *maps} == {path.name for path in PICTURES.glob("*.png")}
     assert set(headers.values()) == {b"\x89PNG\r\n\x1a\n"}
 
 
