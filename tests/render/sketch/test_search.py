@@ -92,3 +92,42 @@ def test_the_cost_of_an_end_counts() -> None:
     up = [(0, 0), (0, 1), (0, 2)]
     assert find_cheapest_path([start], [near, far], lambda *_: 1) == up  # 2, against 1 + 5
     assert find_cheapest_path([start], [near, far], lambda *_: 6) == [(0, 0), (1, 0)]  # 11, 12
+
+
+def test_what_steps_cost_at_least_changes_the_time_and_not_the_path() -> None:
+    """Also of many cheapest paths: the first that Dijkstra's algorithm finds is taken."""
+    generator = random.Random(5)
+    fewer = 0
+    for _ in range(200):
+        width, height = generator.randint(3, 14), generator.randint(3, 14)
+        points = [(x, y) for x in range(width) for y in range(height)]
+        walls = set(generator.sample(points, len(points) // 4))
+        dear = {point: generator.choice((0, 0, 0, 5)) for point in points}
+
+        def step_cost(
+            point: Point,
+            direction: Point,
+            turn: Point,
+            walls: set[Point] = walls,
+            dear: dict[Point, int] = dear,
+        ) -> int | None:
+            after = move(point, turn)
+            if after not in dear or after in walls:
+                return None
+            return 1 + (4 if direction != turn else 0) + dear[after]
+
+        starts, ends = (
+            [
+                WireEnd(generator.choice(points), generator.choice(DIRECTIONS), cost)
+                for cost in generator.choices((0, 2, 8, 12), k=generator.randint(1, 4))
+            ]
+            for _ in range(2)
+        )
+        blind, guided = SearchBudget(1 << 30), SearchBudget(1 << 30)
+        path = find_cheapest_path(starts, ends, step_cost, blind)
+        assert path == find_cheapest_path(
+            starts, ends, step_cost, guided, least_step=1, least_bend=4
+        )
+        assert guided.steps >= blind.steps
+        fewer += path is not None and guided.steps > blind.steps + 50
+    assert fewer > 30

@@ -20,7 +20,7 @@ from sluice.render.sketch.search import Point, SearchBudget, SearchLimitError
 
 _MOST_NODES = 120
 """How many computing nodes a cell has at most for a sketch of each operation."""
-_MOST_STEPS = 200_000
+_MOST_STEPS = 40_000
 """How many steps the search for the wires may take; about a second."""
 _ROOMS = (
     (Room(3), 1),

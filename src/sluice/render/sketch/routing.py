@@ -244,7 +244,14 @@ class Router:
         starts = [end for end in self._find_starts(net) if self._can_start(end.point, net)]
         exits = set() if net in self.trees else {end.point for end in starts}
         step_cost = self._build_step_cost(net, request.target, exits)
-        path = find_cheapest_path(starts, self._find_ends(request), step_cost, self.budget)
+        path = find_cheapest_path(
+            starts,
+            self._find_ends(request),
+            step_cost,
+            self.budget,
+            least_step=COSTS.step,
+            least_bend=COSTS.bend,
+        )
         if path is None:
             raise NoRouteError(request)
         return path
@@ -264,7 +271,7 @@ class Router:
     ) -> Callable[[Point, Point, Point], int | None]:
         """What a step costs a wire of ``net``; None where it may not go.
 
-        One function with everything at hand: a sketch takes some hundred thousand steps.
+        One function with everything at hand: a sketch takes some thousand steps.
         """
         blocked, corners, ports = self.blocked, self.corners, self.ports
         occupied_by, approaches = self.occupied_by, self.approaches
