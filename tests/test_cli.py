@@ -177,6 +177,7 @@ def test_training_in_bfloat16_keeps_weights_in_float32(tunes: Path, tmp_path: Pa
     assert not torch.equal(weights_of["bfloat16"][name], weights_of["float32"][name])
 
 
+@pytest.mark.exhaustive
 def test_composing_in_int8(checkpoint: Path, tmp_path: Path) -> None:
     written = {}
     for precision in ("float32", "int8"):

@@ -65,6 +65,7 @@ def test_what_is_left_out_of_the_file_is_told_in_the_order_of_lines(
     ]
 
 
+@pytest.mark.exhaustive
 def test_ctrl_c_ends_cleanly(tune: Path, tmp_path: Path) -> None:
     """The bar is seen on a terminal; after Ctrl-C the cursor is back, and nothing was written."""
     ours, theirs = pty.openpty()

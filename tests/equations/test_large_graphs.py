@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sampling import thin_out
 from sluice.cells import Cell, Gate, Map, Vector
 from sluice.cells.from_text import TracedCell
 from sluice.equations import EquationError, from_text, split_stages, tanh, to_text
@@ -81,16 +82,20 @@ def run_plainly(layer: Any, line: Any, count: int, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [
-        ("doubled", 12),
-        ("doubled", 24),
-        ("doubled", 60),
-        ("halved", 300),
-        ("leapfrog", 60),
-        ("chain", 1000),
-        ("mixed", 300),
-        ("sub-steps", 200),
-    ],
+    thin_out(
+        [
+            ("doubled", 12),
+            ("doubled", 24),
+            ("doubled", 60),
+            ("halved", 300),
+            ("leapfrog", 60),
+            ("chain", 1000),
+            ("mixed", 300),
+            ("sub-steps", 200),
+        ],
+        3,
+        1,
+    ),
 )
 def test_lines_by_the_hundred(name: str, count: int) -> None:
     line = LINES[name]

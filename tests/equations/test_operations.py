@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 import sluice
 from codegen.test_vector_math import call
+from sampling import thin_out
 from sluice.cells import Cell
 from sluice.codegen.body import LOAD, STORE, Access, Body, lanes_per_block
 from sluice.equations import EquationError, differentiate
@@ -150,7 +151,7 @@ CASES = {**PAIRS, **{f"torch {name}": (f, f) for name, f in SHARED.items()}}
 CASES["torch hardsigmoid"] = (F.hardsigmoid, lambda a: F.relu6(a + 3.0) / 6.0)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", thin_out(CASES, 3))
 def test_values_and_derivatives_are_torchs(name: str) -> None:
     ours, theirs = CASES[name]
     for bits, limit in ((64, 1e-13), (32, 3e-6)):

@@ -81,7 +81,7 @@ def test_a_trace_trains() -> None:
 
 @pytest.mark.parametrize("pre_dispatch", thin_out([False, True], 2))
 @pytest.mark.parametrize("mode", thin_out(["real", "fake", "symbolic"], 3, 2))
-@pytest.mark.parametrize("name", thin_out(LAYERS, 3))
+@pytest.mark.parametrize("name", thin_out(LAYERS, 6))
 def test_make_fx_records_what_the_layer_computes(name: str, mode: Any, pre_dispatch: bool) -> None:
     layer = LAYERS[name]()
     for with_gradients in (False, True):

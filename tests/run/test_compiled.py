@@ -71,7 +71,7 @@ def no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("marked", thin_out([False, True], 2, 1))
-@pytest.mark.parametrize("name", thin_out(LAYERS, 3))
+@pytest.mark.parametrize("name", thin_out(LAYERS, 6))
 def test_compiled_is_bit_for_bit_the_plain_call(
     name: str, marked: bool, no_reference: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.exhaustive
 def test_changed_texts_are_refused_or_run_the_same() -> None:
     program = Path(__file__).parents[1] / "mutated_texts.py"
     done = subprocess.run(

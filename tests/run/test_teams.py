@@ -77,6 +77,7 @@ print(len(os.listdir("/proc/self/task")) - with_torch, kernels.find_openmp() == 
     assert (int(more), int(own), off) == (0, 2, "True")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("first", thin_out(["torch", "sluice._kernels_generic"], 2))
 def test_the_order_of_loading_does_not_matter(first: str) -> None:
     code = f"import {first}" + LAYER + "print(kernels.find_openmp() != '', is_right(compute()))"
@@ -109,6 +110,7 @@ for asked, of_torch in ((16, 2), (2, 16), (3, 1), (5, 5), (1, 7), (2, 2)):
     assert run(code) == ["True"] * 12
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("count", thin_out(["1", "2", "16"], 3, 2))
 def test_any_number_of_openmp_threads(count: str) -> None:
     code = "print(is_right(compute()), is_right(compute(batch=1), 1))"
@@ -133,6 +135,7 @@ torch.set_num_threads(2)
     assert run(code, HEAD, SLUICE_OPENMP=team) == ["2", "True", "True"]
 
 
+@pytest.mark.exhaustive
 def test_eight_threads_of_python() -> None:
     code = """
 from concurrent.futures import ThreadPoolExecutor
@@ -171,6 +174,7 @@ print(*codes, same(compute(), expected), kernels.find_openmp() != "")
     assert run(code) == ["0", "0", "True", "True"]
 
 
+@pytest.mark.exhaustive
 @needs_compiler
 def test_inside_a_parallel_region(tmp_path: Path) -> None:
     source, library = tmp_path / "region.cpp", tmp_path / "region.so"

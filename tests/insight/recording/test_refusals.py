@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import sluice
+from sampling import thin_out
 
 
 class Loop(nn.Module):
@@ -53,7 +54,7 @@ def refuse(model: nn.Module, call: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("kind", [Loop, Around])
-@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("full", thin_out([True, False], 2))
 @pytest.mark.parametrize("is_known", [True, False])
 def test_compiled_programs(kind: type[nn.Module], full: bool, is_known: bool) -> None:
     torch.compiler.reset()

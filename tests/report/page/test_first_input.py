@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import sluice
+from sampling import thin_out
 from sluice.report import look
 from sluice.report.page.first_input import capture_first_input
 from sluice.report.page.pack import unpack_tensor
@@ -49,7 +50,9 @@ class Whole(nn.Module):
         return y
 
 
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.LSTMCell, sluice.nn.LSTM, sluice.nn.LSTMCell])
+@pytest.mark.parametrize(
+    "kind", thin_out([nn.LSTM, nn.LSTMCell, sluice.nn.LSTM, sluice.nn.LSTMCell], 3)
+)
 def test_a_page_of_a_loop_is_that_of_the_whole(kind: Any) -> None:
     batch_first = kind in (nn.LSTM, sluice.nn.LSTMCell)
     model = Decoder(kind(4, 8), batch_first)

@@ -21,6 +21,7 @@ from report.kinds import (
     save_tagger,
     save_text,
 )
+from sampling import thin_out
 from sluice.report import look
 from sluice.report.page import ReportError
 from sluice.report.page.forward import prepare_model, run_forward
@@ -46,7 +47,7 @@ def read_payload(page: Path) -> dict[str, Any]:
     return payload
 
 
-@pytest.mark.parametrize("kind", SAVED)
+@pytest.mark.parametrize("kind", thin_out(SAVED, 3))
 def test_a_page_shows_the_models_own_loss(kind: str, tmp_path: Path) -> None:
     path, data = SAVED[kind](tmp_path)
     page = tmp_path / "page.html"

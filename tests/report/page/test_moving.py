@@ -110,6 +110,7 @@ def test_ten_thousand_steps_can_be_zoomed(browser: Any, tmp_path: Path) -> None:
     assert sight.inner_text() == "all 10,000 steps" and events == []
 
 
+@pytest.mark.exhaustive
 def test_two_models_stand_beside_each_other(browser: Any, tmp_path: Path) -> None:
     torch.manual_seed(2)
     first, second, ids = lstm(), lstm(), torch.randint(5, (40, 2))

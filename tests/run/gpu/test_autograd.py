@@ -34,7 +34,7 @@ def draw_small(name: str, steps: int = 3, **marks: Any) -> RunSpec:
     return draw_job(name, SIZES, steps, 3, seed=1, **marks)
 
 
-@pytest.mark.parametrize("name", thin_out(["lstm", "layer-norm-gru"], 2, 1))
+@pytest.mark.parametrize("name", thin_out(["lstm", "layer-norm-gru"], 2))
 @in_interpreter
 def test_recomputed_segments_in_the_tiling_that_is_chosen(name: str) -> None:
     # Two programs a tile: the chosen one has 16 units.
@@ -50,7 +50,7 @@ def test_recomputed_segments_in_the_tiling_that_is_chosen(name: str) -> None:
     assert not find_faults(found, expected, 1e-10)
 
 
-@pytest.mark.parametrize("name", ["gru", "peephole"])
+@pytest.mark.parametrize("name", thin_out(["gru", "peephole"], 2, 1))
 @in_interpreter
 def test_gradients_of_gradients(name: str) -> None:
     job = draw_small(name, lengths=True)
@@ -77,7 +77,7 @@ def test_gradcheck() -> None:
     assert torch.autograd.gradcheck(outputs, job.tensors, fast_mode=True)
 
 
-@pytest.mark.parametrize("name", ["lstm", "layer-norm-elman"])
+@pytest.mark.parametrize("name", thin_out(["lstm", "layer-norm-elman"], 2, 1))
 @in_interpreter
 def test_outputs_without_a_gradient(name: str) -> None:
     job = draw_small(name, **MARKS)
@@ -104,7 +104,7 @@ def test_a_second_backward_pass_gives_the_same() -> None:
     assert all(tensor.any() for tensor in first)
 
 
-@pytest.mark.parametrize("name", ["gru-reset-before", "layer-norm-lstm"])
+@pytest.mark.parametrize("name", thin_out(["gru-reset-before", "layer-norm-lstm"], 2))
 @in_interpreter
 def test_without_gradients_nothing_is_kept_and_values_are_the_same(name: str) -> None:
     job = draw_small(name, **MARKS)

@@ -52,7 +52,7 @@ def list_faults(job: RunSpec, backwards: bool) -> list[str]:
     return find_faults(found, expected, 1e-10)
 
 
-@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 6))
+@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 12))
 @in_interpreter
 def test_no_meeting_is_missing(name: str) -> None:
     job = draw_cell(name)

@@ -41,7 +41,7 @@ _EXHAUSTIVE = pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "way", [way if way in QUICK_WAYS else pytest.param(way, marks=_EXHAUSTIVE) for way in WAYS]
 )
-@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 5))
+@pytest.mark.parametrize("name", thin_out(GPU_CELLS, 10))
 @in_interpreter
 def test_float64_equals_the_reference(name: str, way: str) -> None:
     marks, tiling = WAYS[way]

@@ -64,7 +64,7 @@ def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
             ("zoneout-dropout-peephole", 32, []),
             ("soft-step", 64, ["resets"]),
         ],
-        3,
+        9,
     ),
 )
 def test_no_wrong_word_crashes(
@@ -183,7 +183,7 @@ def sub_steps(count: int) -> type[Cell]:
     return Euler
 
 
-@pytest.mark.parametrize("count", [64, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", thin_out([64, 100], 2))
 def test_many_sub_steps(count: int) -> None:
     compare(draw(sub_steps(count)().graph, Sizes(3, 9, 9), 4, 3, reverse=count == 64))
 

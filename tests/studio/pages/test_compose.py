@@ -20,6 +20,7 @@ from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import ArchiveTune, Composition
 from sluice.studio.composing.config import ComposingConfig
 from sluice.studio.config import StudioConfig
+from sluice.studio.security.limits import LIMITS
 from studio.conftest import log_in, read_csrf_token
 
 JSON = {"accept": "application/json"}
@@ -260,8 +261,11 @@ def test_compositions_of_a_browser_and_of_a_member(
         assert f"/c/{own}" in elsewhere.get("/compositions").text
 
 
-def test_one_composes_a_few_at_a_time_and_thirty_a_minute(visitor: TestClient) -> None:
-    for _ in range(7):
+def test_one_composes_a_few_at_a_time_and_some_a_minute(
+    visitor: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, "compose", ((9, 60),))
+    for _ in range(2):
         for code in compose(visitor, count="4"):
             read_events(visitor, code)
     answer = visitor.post("/compose", data={"sent": "1", "count": "4"}, headers=JSON)

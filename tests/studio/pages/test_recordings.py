@@ -21,6 +21,7 @@ from sluice.studio.archive.tables import (
 )
 from sluice.studio.archive.tables.base import get_now
 from sluice.studio.config import StudioConfig
+from sluice.studio.security.limits import LIMITS
 
 LINK = "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=3"
 
@@ -270,12 +271,15 @@ def test_older_recordings_are_on_further_pages(client: TestClient, database: Dat
     assert "Number 04" in client.get(older[1]).text
 
 
-def test_refused_uploads_are_not_counted(member_client: TestClient, tunes: list[int]) -> None:
+def test_refused_uploads_are_not_counted(
+    member_client: TestClient, tunes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, "upload", ((2, 3600),))
     sent = {"title": "At home", "tune": tunes[:1]}
-    for content in [make_sound()[:30]] * 12:
+    for content in [make_sound()[:30]] * 3:
         file = {"file": ("tune.wav", content, "audio/wav")}
         assert send(member_client, sent, files=file).status_code == 422
-    for _ in range(5):
+    for _ in range(2):
         file = {"file": ("tune.wav", make_sound(), "audio/wav")}
         assert send(member_client, sent, files=file).status_code == 303
     file = {"file": ("tune.wav", make_sound(), "audio/wav")}

@@ -118,6 +118,7 @@ def test_a_stream_goes_on_after_the_composing_process_was_killed(running: Runnin
     check([*first, *events], 32)
 
 
+@pytest.mark.exhaustive
 def test_a_stream_is_taken_up_again_after_the_web_process_was_killed(running: Running) -> None:
     code = running.compose(33)
     events = running.follow(code)

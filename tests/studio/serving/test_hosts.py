@@ -18,6 +18,7 @@ from sluice.studio.config import StudioConfig
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the studio refuses Windows")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_both_show_what_is_in_it(postgres_url: str, tmp_path: Path) -> None:
     hosts = [

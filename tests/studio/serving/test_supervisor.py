@@ -119,6 +119,7 @@ def test_killed_children_are_started_again_counted_and_ended(running: Running) -
     assert not any(is_running(pid) for pid in children)
 
 
+@pytest.mark.exhaustive
 def test_children_do_not_outlive_a_killed_parent(running: Running) -> None:
     wait_for(lambda: len(running.list_children()) == 2)
     children = running.list_children()
