@@ -212,12 +212,43 @@ def test_meters_of_equal_length_are_told_apart(tmp_path: Path) -> None:
     assert times[:3] == [("6", "8"), ("3", "4"), ("5", "8")]
     beams = [note.findtext("beam") for note in score.findall("part[1]/measure[1]/note")]
     assert beams == ["begin", "continue", "end"] * 2
+    assert _list_signs(score, 2) == [("half", 1)] and _list_signs(score, 3)[:2] == [
+        ("half", 0),
+        ("eighth", 0),
+    ]
     (tmp_path / "b.mid").write_bytes(to_midi(parts))
     played = mido.MidiFile(tmp_path / "b.mid").tracks[0]
     meters = [(m.numerator, m.denominator) for m in played if m.type == "time_signature"]
     assert meters == [(6, 8), (3, 4), (5, 8)]
     again = read_roll(tmp_path / "b.mid")
     assert [again.read_meter(step) for step in (0, 12, 24)] == [(6, 8), (3, 4), (5, 8)]
+
+
+def _list_signs(score: ElementTree.Element, measure: int) -> list[tuple[str | None, int]]:
+    notes = score.findall(f"part[1]/measure[{measure}]/note")
+    return [(note.findtext("type"), len(note.findall("dot"))) for note in notes]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "signs"),
+    [
+        # Over the middle of 6/8 a note is two signs with a tie; a whole bar is one.
+        ([2, 2, 2], [("quarter", 0), ("eighth", 0), ("eighth", 0), ("quarter", 0)]),
+        ([6], [("half", 1)]),
+        ([5, 1], [("quarter", 1), ("quarter", 0), ("eighth", 0)]),
+        ([1, 5], [("eighth", 0), ("quarter", 0), ("quarter", 1)]),
+        ([3, 3], [("quarter", 1), ("quarter", 1)]),
+    ],
+)
+def test_signs_of_six_eight_show_its_two_beats(
+    lengths: list[int], signs: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    bar = "".join(_note("CDE"[k], length) for k, length in enumerate(lengths))
+    path = _write_measures(tmp_path / "a.musicxml", bar)
+    score = to_musicxml(separate_voices(read_roll(path)))
+    assert _list_signs(ElementTree.fromstring(score), 1) == signs
+    (tmp_path / "b.musicxml").write_text(score)
+    assert _list(tmp_path / "b.musicxml") == _list(path)
 
 
 def test_midi_notes_without_an_end_are_reported(tmp_path: Path) -> None:

@@ -45,6 +45,17 @@ class _Sign(NamedTuple):
     goes_on: bool = False
 
 
+class _Beats(NamedTuple):
+    """Where a bar's beats are: its line, which a pickup comes after, and the length of each."""
+
+    first: Fraction
+    length: Fraction
+
+    def find_offset(self, time: Fraction) -> Fraction:
+        """How far from the start of its beat."""
+        return (time - self.first) % self.length
+
+
 def to_musicxml(parts: Parts, title: str = "", tempo: float = 76.0) -> str:
     """The score as MusicXML (4.0, score-partwise), one part for each voice.
 
@@ -79,9 +90,11 @@ def to_musicxml(parts: Parts, title: str = "", tempo: float = 76.0) -> str:
                 _add_attributes(measure, place, key if number == 0 else None, meter, grid)
             if number == 0 and place == 0:
                 _add_tempo(measure, tempo)
-            pieces = list(_cut_bar(parts, place, start, end))
-            first = Fraction(start - int(parts.roll.places[start]), grid)
-            beams_of = _join_beams(pieces, first, _find_beam_length(*meter))
+            beats = _Beats(
+                Fraction(start - int(parts.roll.places[start]), grid), _find_beam_length(*meter)
+            )
+            pieces = list(_cut_bar(parts, place, start, end, beats))
+            beams_of = _join_beams(pieces, beats)
             for piece, beams in zip(pieces, beams_of, strict=True):
                 _add_note(measure, piece, beams, key, parts)
             if number == len(bars) - 1:
@@ -161,7 +174,7 @@ def _has_pickup(bars: list[tuple[int, int, int]]) -> bool:
     return end - start < steps and len(bars) > 1
 
 
-def _cut_bar(parts: Parts, voice: int, start: int, end: int) -> Iterator[_Sign]:
+def _cut_bar(parts: Parts, voice: int, start: int, end: int, beats: _Beats) -> Iterator[_Sign]:
     """What a voice does in a bar, in lengths that a sign can say, with ties and rests."""
     grid = parts.roll.grid
     now, last = Fraction(start, grid), Fraction(end, grid)
@@ -169,9 +182,9 @@ def _cut_bar(parts: Parts, voice: int, start: int, end: int) -> Iterator[_Sign]:
         if note.end <= now or note.start >= last:
             continue
         if note.start > now:
-            yield from _split(now, note.start, None)
+            yield from _split(now, note.start, None, beats)
         begin, until = max(note.start, now), min(note.end, last)
-        signs = list(_split(begin, until, note.pitch))
+        signs = list(_split(begin, until, note.pitch, beats))
         for place, sign in enumerate(signs):
             yield sign._replace(
                 from_before=place > 0 or note.start < begin,
@@ -179,12 +192,20 @@ def _cut_bar(parts: Parts, voice: int, start: int, end: int) -> Iterator[_Sign]:
             )
         now = until
     if now < last:
-        yield from _split(now, last, None)
+        yield from _split(now, last, None, beats)
 
 
-def _split(start: Fraction, end: Fraction, pitch: int | None) -> Iterator[_Sign]:
+def _split(start: Fraction, end: Fraction, pitch: int | None, beats: _Beats) -> Iterator[_Sign]:
+    """In meters such as 6/8 no sign reaches over a beat, unless it is whole beats."""
     while start < end:
-        length = next((one for one in _TYPES if one <= end - start), end - start)
+        most, lengths = end - start, [*_TYPES]
+        if beats.length != 1:
+            offset = beats.find_offset(start)
+            if offset == 0 and most >= beats.length:
+                lengths = [one for one in _TYPES if one % beats.length == 0]
+            else:
+                most = min(most, beats.length - offset)
+        length = next((one for one in lengths if one <= most), most)
         yield _Sign(start, length, pitch)
         start += length
 
@@ -221,20 +242,20 @@ def _find_beam_length(beats: int, below: int) -> Fraction:
     return Fraction(12, below) if is_compound else Fraction(1)
 
 
-def _join_beams(pieces: list[_Sign], first: Fraction, span: Fraction) -> list[list[str]]:
-    """What each note's beams do, from the first: notes of one span from `first` on share them."""
+def _join_beams(pieces: list[_Sign], beats: _Beats) -> list[list[str]]:
+    """What each note's beams do, from the first: notes of one beat share them."""
     flags = [
         0 if one.pitch is None or one.length >= 1 else 1 + (one.length < Fraction(1, 2))
         for one in pieces
     ]
-    spans = [(one.start - first) // span for one in pieces]
+    of_beat = [one.start - beats.find_offset(one.start) for one in pieces]
     found: list[list[str]] = [[] for _ in pieces]
     for level in (1, 2):
         for place, count in enumerate(flags):
             if count < level:
                 continue
             before, after = (
-                0 <= near < len(pieces) and spans[near] == spans[place] and flags[near] > 0
+                0 <= near < len(pieces) and of_beat[near] == of_beat[place] and flags[near] > 0
                 for near in (place - 1, place + 1)
             )
             joins = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,5 +166,5 @@ def _add_row(table: Table, seed: int, piece: ComposedChorale, parts: Parts) -> N
         f"{found.fifths:.1f} %",
         f"{found.octaves:.1f} %",
         f"{100 * found.crossings:.0f} %",
-        f"{100 * found.cadences:.0f} %",
+        "–" if isnan(found.cadences) else f"{100 * found.cadences:.0f} %",
     )

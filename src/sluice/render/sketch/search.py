@@ -147,7 +147,7 @@ def _search(
 def _build_estimate(
     ends: Sequence[WireEnd], least_step: int, least_bend: int
 ) -> Callable[[_State], int]:
-    """What the rest of a path costs at least: the way to the nearest end, and the bends it needs."""
+    """What the rest of a path costs at least: the way to the nearest end, and its bends."""
     if not least_step:
         return lambda state: 0
     places = [(*end.point, end.direction, end.cost) for end in ends]
