@@ -12,6 +12,7 @@ from typer.main import get_command
 from command import run, sentence
 from last_value_model import build_checkpoint
 from sluice.cli import app
+from sluice.sequence import DataError, load_data
 
 ROOT: Any = get_command(app)
 BAD = ("-1", "0", "nan", "1000000000")
@@ -91,3 +92,18 @@ def test_of_a_model(command: str, table: Path, tmp_path: Path) -> None:
             out = ["--out", tmp_path / "o"] if command == "forecast" else []
             said = run(command, model, table, *out, name, value)
             assert_names_options(said, f"{name} {value}")
+
+
+def test_of_a_vocabulary(tmp_path: Path) -> None:
+    text, pairs, labels = (tmp_path / f"{name}.tsv" for name in ("text", "pairs", "labels"))
+    text.write_text("Tyger tyger, burning bright " * 40)
+    pairs.write_text("".join(f"one {n}\ttwo {n}\n" for n in range(40)))
+    labels.write_text("".join(f"good {n}\tpos\nbad {n}\tneg\n" for n in range(30)))
+    for value in (-1, 0, 10**9, 10**18):
+        said = sentence(
+            run("train", pairs, "--out", tmp_path / "o", "--steps", 1, "--vocabulary-size", value)
+        )
+        assert "--vocabulary-size" in said and (value < 1 or "must be 1 to 1,000,000" in said)
+        for path, kind in ((text, "text"), (pairs, "pairs"), (labels, "labels")):
+            with pytest.raises(DataError, match="vocabulary_size= must be 1 to"):
+                load_data(path, kind=kind, unit="words", vocabulary_size=value)

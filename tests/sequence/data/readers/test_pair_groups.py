@@ -87,5 +87,5 @@ def test_a_joint_vocabulary_is_of_both_sides(tmp_path: Path, unit: str) -> None:
         pairs.vocabulary.decode_text(ids.tolist()) for ids in (pairs.sources[0], pairs.targets[0])
     ]
     assert [text.replace(" ", "") for text in read] == ["Satz0hier", "sentence0"]
-    with pytest.raises(DataError, match="vocabulary_size= must be at least 1, got 0"):
+    with pytest.raises(DataError, match="vocabulary_size= must be 1 to 1,000,000, got 0"):
         read_pairs([path], vocabulary_size=0)

@@ -29,6 +29,7 @@ from sluice.sequence.data.readers.pairs import (
 )
 from sluice.sequence.data.readers.table_options import sort_naturally
 from sluice.sequence.data.readers.token_encoders import find_id_dtype, make_encoder
+from sluice.sequence.data.readers.tokenizers import check_vocabulary_size
 from sluice.sequence.data.report import (
     LoadProgress,
     LoadReport,
@@ -85,6 +86,7 @@ def read_labels(
     ('German', 'Russian')
     """
     require_unit(unit)
+    check_vocabulary_size(vocabulary_size)
     paths = to_paths(files)
     total = sum(path.stat().st_size for path in paths if path.is_file())
     on_reading(LoadProgress("reading", 0, total))

@@ -20,6 +20,7 @@ from sluice.sequence.data.readers.pair_texts import (
 from sluice.sequence.data.readers.token_encoders import UNKNOWN_ID, find_id_dtype, make_encoder
 from sluice.sequence.data.readers.tokenizers import (
     DEFAULT_SIZE,
+    check_vocabulary_size,
     extract_vocabulary,
     train_tokenizer,
 )
@@ -93,7 +94,9 @@ def read_pairs(
     'pairs.tsv: pairs in UTF-8, 2; sources: 6 characters, 4 different; targets: 6, 4 different.'
     """
     require_unit(unit)
-    _check_sizes(max_length, vocabulary_size)
+    check_vocabulary_size(vocabulary_size)
+    if max_length < 1:
+        raise DataError(f"max_length must be at least 1, got {max_length}.")
     paths = to_paths(files)
     total = sum(path.stat().st_size for path in paths if path.is_file())
     on_reading(LoadProgress("reading", 0, total))
@@ -137,15 +140,6 @@ def require_unit(unit: str | None) -> None:
     """Refuse what is no unit of text."""
     if unit is not None and unit not in _UNITS:
         raise DataError(f"{name_option('unit')} must be one of {', '.join(_UNITS)}, got {unit!r}.")
-
-
-def _check_sizes(max_length: int, vocabulary_size: int | None) -> None:
-    if max_length < 1:
-        raise DataError(f"max_length must be at least 1, got {max_length}.")
-    if vocabulary_size is not None and vocabulary_size < 1:
-        raise DataError(
-            f"{name_option('vocabulary_size')} must be at least 1, got {vocabulary_size}."
-        )
 
 
 def choose_unit(sides: Sequence[Sequence[str]]) -> PairUnit:

@@ -32,6 +32,7 @@ from sluice.sequence.data.readers.token_encoders import (
     splits_characters,
 )
 from sluice.sequence.data.readers.tokenizers import (
+    check_vocabulary_size,
     extract_vocabulary,
     read_tokenizer,
     train_tokenizer,
@@ -94,6 +95,7 @@ def read_text(
     files = to_paths(files)
     _check("unit", unit, _UNITS)
     _check("per", per, _PER)
+    check_vocabulary_size(vocabulary_size)
     if tokenizer is not None and unit == "characters":
         unit = "subwords"
     asked = _TextOptions(

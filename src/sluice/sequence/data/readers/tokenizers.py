@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPath
+from sluice.option_names import name_option
 from sluice.sequence.data.readers.file_kinds import read_head
 from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import UNKNOWN, Unit, Vocabulary
@@ -18,6 +19,22 @@ DEFAULT_SIZE = {"words": 20_000, "subwords": 4_000}
 
 WORD_PATTERN = r"\n|\w+|[^\w\s]+"
 """A line break, a word, or a run of punctuation."""
+
+
+MOST_TOKENS = 1_000_000
+"""Of a vocabulary that is learnt; the library reserves memory for all of them."""
+
+
+def check_vocabulary_size(size: int | None) -> None:
+    """Refuse a size that no vocabulary has, before anything is read.
+
+    Raises:
+        DataError: below 1, or above a million.
+    """
+    if size is not None and not 1 <= size <= MOST_TOKENS:
+        raise DataError(
+            f"{name_option('vocabulary_size')} must be 1 to {MOST_TOKENS:,}, got {size:,}."
+        )
 
 
 def extract_vocabulary(tokenizer: Tokenizer, unit: Unit) -> Vocabulary:
@@ -72,7 +89,7 @@ def train_tokenizer(
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     except ImportError:
         raise MissingExtraError("tokenizers", "data") from None
-    size = size or DEFAULT_SIZE[unit]
+    size = DEFAULT_SIZE[unit] if size is None else size
     trainer: trainers.Trainer
     if unit == "words":
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
