@@ -70,8 +70,8 @@ def read_midi_score(path: StrPath) -> ScoreContents:
         raise DataError(f"{path} is a MIDI file {describe_missing_notes(content)}.")
     if len(score.tempos):
         contents.tempo = check_tempo(float(score.tempos[0].qpm))
-    for start, _ in find_endless_notes(content):
-        omissions.add("note without an end", f"at quarter note {start / quarter:g}")
+    for ticks, _ in find_endless_notes(content):
+        omissions.add("note without an end", f"at quarter note {ticks / quarter:g}")
     _count_drums(score, quarter, omissions)
     contents.remarks = omissions.to_remarks()
     last = max(note.end for note in contents.notes)
