@@ -20,7 +20,7 @@ from command import run, sentence
 from sluice.chorales.batches import RollBatches
 from sluice.chorales.composer import ChoraleComposer, extract_melody
 from sluice.chorales.errors import ChoraleError
-from sluice.chorales.output import Presentation, write_pieces
+from sluice.chorales.output import Presentation, name_pieces, write_pieces
 from sluice.chorales.parts import separate_voices
 from sluice.chorales.plan import Plan
 from sluice.chorales.readers.files import read_roll
@@ -182,6 +182,12 @@ def test_files_hold_the_piece(composer: ChoraleComposer, tmp_path: Path) -> None
     with wave.open(io.BytesIO(written[3].read_bytes())) as sound:
         # Eight quarter notes at 120, and the room's echo.
         assert 4 < sound.getnframes() / sound.getframerate() < 7
+
+
+def test_names_of_files_differ() -> None:
+    titles = ["A song", "a song!", "A song 2", "A song", "…"]
+    names = [*name_pieces(map(Presentation, titles))]
+    assert names == ["a-song", "a-song-2", "a-song-2-2", "a-song-3", "chorale"]
 
 
 def test_windows_hold_every_step_once_an_epoch_and_keys_differ() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,18 +103,18 @@ def write_pieces(
     ]
 
 
-def name_pieces(presentations: Sequence[Presentation]) -> list[str]:
+def name_pieces(presentations: Iterable[Presentation]) -> Iterator[str]:
     """A file name without its ending from each title, numbered where two are alike."""
-    names: list[str] = []
+    names: set[str] = set()
+    counts = Counter[str]()
     for one in presentations:
         words = "".join(c if c.isalnum() else " " for c in one.title.lower())
         name = base = "-".join(words.split())[:80] or "chorale"
-        number = 1
         while name in names:
-            number += 1
-            name = f"{base}-{number}"
-        names.append(name)
-    return names
+            counts[base] += 1
+            name = f"{base}-{counts[base] + 1}"
+        names.add(name)
+        yield name
 
 
 def write_piece(

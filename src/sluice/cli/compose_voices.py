@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def compose_chorales(request: ChoraleRequest) -> None:
         table = _build_table()
         written: list[Path] = []
         try:
-            for number, name in enumerate(output.name_pieces([look] * request.count)):
+            for number, name in enumerate(output.name_pieces(repeat(look, request.count))):
                 seed, place = first + number, f"{number + 1} of {request.count}"
                 with show_fraction(f"Composing {place}") as show:
                     piece = _compose_one(request, composer, given, plan, seed, show)
