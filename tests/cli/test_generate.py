@@ -105,6 +105,9 @@ def test_beams_are_sorted_by_score(letters: Path) -> None:
     found = beam_search(loaded.model, 3, prompt=opening, max_length=12)
     result = run(letters, "--beam", 3, "--count", 2, "--prompt", "ab", "--length", 10)
     assert result.stdout == "\n\n".join(spelling.decode(one.ids) for one in found[:2]) + "\n"
+    (short,) = beam_search(loaded.model, 3, prompt=opening, max_length=12, length_penalty=0)[:1]
+    given = ("--beam", 3, "--prompt", "ab", "--length", 10, "--length-penalty", 0)
+    assert run(letters, *given).stdout == spelling.decode(short.ids) + "\n"
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
@@ -144,6 +147,8 @@ def test_output_to_a_file(endless: Path, tmp_path: Path) -> None:
         (["--prompt", ""], "--prompt must not be empty"),
         (["--prompt", "abcßd"], "does not know 'ß', character 4 of the text, after 'abc'"),
         (["--beam", 2, "--top-k", 3, "--seed", 1], "--top-k, --seed do not apply to a beam search"),
+        (["--length-penalty", 2], "--length-penalty does not apply to sampling"),
+        (["--beam", 2, "--length-penalty", "nan"], "--length-penalty must be at least 0"),
         (["--beam", 2, "--count", 3], "--count must be at most the width of the beam, 2, got 3"),
         (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
     ],

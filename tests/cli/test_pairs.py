@@ -13,7 +13,13 @@ from typer.testing import CliRunner, Result
 
 from sluice.cli import app
 from sluice.run.kernels import extension
-from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
+from sluice.sequence import (
+    Checkpoint,
+    LanguageModel,
+    LanguageModelConfig,
+    Vocabulary,
+    generate_outputs,
+)
 
 WORDS = ["".join(letters) for size in (1, 2, 3) for letters in product("abcd", repeat=size)]
 
@@ -134,6 +140,10 @@ def test_every_architecture_is_trained_and_used(architecture: str, tmp_path: Pat
     assert config.joint and config.tied and config.label_smoothing == 0.1
     made = run("generate", model, "--input", "ab ab", "--beam", 2, "--length", 8)
     assert made.exit_code == 0 and len(made.stdout.splitlines()) == 1
+    given = ("generate", model, "--input", "ab ab", "--length-penalty", 0, "--length", 8)
+    (short,) = generate_outputs(loaded, ["ab ab"], num_beams=3, max_length=8, length_penalty=0)
+    assert run(*given, "--beam", 3).stdout == " ".join(short.text.splitlines()) + "\n"
+    assert "give --beam too" in run(*given).stderr
     judged = run("evaluate", model, file, "--out", tmp_path / "scores.json")
     assert judged.exit_code == 0, judged.output
     scores = json.loads((tmp_path / "scores.json").read_text())["tables"]["scores"]

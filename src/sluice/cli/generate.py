@@ -105,6 +105,14 @@ def generate(
             rich_help_panel="Beam search",
         ),
     ] = None,
+    length_penalty: Annotated[
+        float | None,
+        typer.Option(
+            help="Power of the length that a beam's log-probability is divided by; default 1. "
+            "0 favours short texts.",
+            rich_help_panel="Beam search",
+        ),
+    ] = None,
     precision: InferencePrecision = "float32",
     threads: Annotated[
         int | None,
@@ -130,11 +138,15 @@ def generate(
             fail(f"--input is for models of pairs, but {checkpoint} continues text; give --prompt")
         sampled = "sampling" if beam is None else "beam"
         refuse_unused(context, "pairs" if is_pairs else sampled)
+        if length_penalty is not None and beam is None:
+            fail("--length-penalty compares the sequences of a beam; give --beam too")
+        penalty = 1.0 if length_penalty is None else length_penalty
         if is_pairs:
             write_outputs(
                 loaded,
                 read_inputs(inputs, input_file),
                 beam=beam or 1,
+                length_penalty=penalty,
                 length=length if is_given(context, "length") else None,
                 scores=scores,
                 out=out,
@@ -149,7 +161,7 @@ def generate(
         _compile_kernels(loaded)
         generation = _Generation(loaded, prompt)
         if beam is not None:
-            texts = generation.search(beam, length, count)
+            texts = generation.search(beam, length, count, penalty)
         else:
             texts = generation.sample(sampling, length, count, seed)
         if out is None:
@@ -223,12 +235,18 @@ class _Generation:
         self.prompt_ids = self.codec.encode(self.prompt_text or "")
         self.prompt = [[number] for number in self.prompt_ids]
 
-    def search(self, beam: int, length: int, count: int) -> Iterator[str]:
+    def search(self, beam: int, length: int, count: int, penalty: float) -> Iterator[str]:
         """The best sequences of a beam search, with an empty line between them."""
         from sluice.sequence import beam_search
 
         began, longest = time.monotonic(), length + len(self.prompt_ids)
-        found = beam_search(self.checkpoint.model, beam, prompt=self.prompt, max_length=longest)
+        found = beam_search(
+            self.checkpoint.model,
+            beam,
+            prompt=self.prompt,
+            max_length=longest,
+            length_penalty=penalty,
+        )
         self.seconds = time.monotonic() - began
         self.tokens = sum(len(one.ids) - len(self.prompt_ids) for one in found)
         yield "\n\n".join(self.codec.decode(one.ids) for one in found[:count])

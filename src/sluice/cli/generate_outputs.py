@@ -41,6 +41,7 @@ def write_outputs(
     inputs: Sequence[str],
     *,
     beam: int,
+    length_penalty: float,
     length: int | None,
     scores: bool,
     out: Path | None,
@@ -64,6 +65,7 @@ def write_outputs(
             checkpoint,
             [inputs[place] for place in places],
             num_beams=beam,
+            length_penalty=length_penalty,
             max_length=longest,
             on_progress=lambda done: show(done / len(places)),
         )

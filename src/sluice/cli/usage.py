@@ -93,9 +93,14 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     "train": {**FORMATS, **TASKS},
     "search": {**FORMATS, **TASKS},
     "generate": {
-        "beam": Usage("a beam search, in which nothing is random", ("beam", "prompt", "count")),
+        "beam": Usage(
+            "a beam search, in which nothing is random",
+            ("beam", "length_penalty", "prompt", "count"),
+        ),
         "sampling": Usage("sampling", (*_SAMPLING, "prompt", "count")),
-        "pairs": Usage("a model of pairs", ("inputs", "input_file", "scores", "beam")),
+        "pairs": Usage(
+            "a model of pairs", ("inputs", "input_file", "scores", "beam", "length_penalty")
+        ),
     },
     "compose": {
         "new": Usage("a new tune", _NEW_TUNE),

@@ -60,8 +60,8 @@ def generate_outputs(
         on_progress: called with the number of sources that are done.
 
     Raises:
-        SequenceError: another kind of model, fewer than one beam or token, or a source longer than
-            the model's positions.
+        SequenceError: another kind of model, fewer than one beam or token, a length penalty below
+            0, or a source longer than the model's positions.
 
     >>> from sluice.sequence.models import Seq2Seq, Seq2SeqConfig
     >>> letters = Vocabulary(tuple("abc"), "characters")

@@ -119,7 +119,7 @@ def test_bad_searches_are_refused() -> None:
     model = sharp(9)
     with pytest.raises(SequenceError, match="width must be at least 1"):
         beam_search(model, 0)
-    with pytest.raises(SequenceError, match="length_penalty must be at least 0"):
+    with pytest.raises(SequenceError, match="length_penalty= must be at least 0"):
         beam_search(model, length_penalty=-1)
     with pytest.raises(SequenceError, match="above the prompt's 1 tokens, got 1"):
         beam_search(model, prompt=[[3]], max_length=1)

@@ -146,6 +146,9 @@ def test_it_learns_to_reverse() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(SequenceError, match="attention must be one of additive, multiplicative"):
         small(attention="none")
+    for penalty in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(SequenceError, match="length_penalty= must be at least 0"):
+            decode(small(), sources(), length_penalty=penalty)
     with pytest.raises(SequenceError, match="beams and max_length must be at least 1"):
         decode(small(), sources(), LENGTHS, num_beams=0)
 

@@ -21,6 +21,7 @@ from sluice.sequence.generation.grammar import (
 )
 from sluice.sequence.generation.packed_model import start_engine
 from sluice.sequence.models import LanguageModel
+from sluice.sequence.models.seq2seq_decoding import require_length_penalty
 from sluice.sequence.vocabulary import END, START
 
 Scores = NDArray[np.float64]
@@ -79,8 +80,7 @@ def beam_search(
     """
     if num_beams < 1:
         raise SequenceError(f"width must be at least 1, got {num_beams}.")
-    if not 0 <= length_penalty < float("inf"):
-        raise SequenceError(f"length_penalty must be at least 0, got {length_penalty}.")
+    require_length_penalty(length_penalty)
     if len(prompt) >= max_length:
         raise SequenceError(
             f"max_length must be above the prompt's {len(prompt)} tokens, got {max_length}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
+from sluice.option_names import name_option
 from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import evaluation_mode
@@ -39,6 +41,12 @@ class DecodedSequence:
         return len(self.attention) > len(self.ids)
 
 
+def require_length_penalty(value: float) -> None:
+    """Raise `SequenceError` for a power of the length below 0, or one that is no number."""
+    if not 0 <= value < math.inf:
+        raise SequenceError(f"{name_option('length_penalty')} must be at least 0, got {value}.")
+
+
 def decode(
     model: PairModel,
     sources: Tensor,
@@ -63,7 +71,7 @@ def decode(
         length_penalty: see above.
 
     Raises:
-        SequenceError: fewer than one beam or token.
+        SequenceError: fewer than one beam or token, or a length penalty below 0.
 
     >>> from sluice.sequence.models import Seq2Seq, Seq2SeqConfig
     >>> model = Seq2Seq(Seq2SeqConfig(20, 30, hidden_size=8))
@@ -75,6 +83,7 @@ def decode(
         raise SequenceError(
             f"beams and max_length must be at least 1, got {num_beams} and {max_length}."
         )
+    require_length_penalty(length_penalty)
     # Weights made of other parameters, as normalised ones are, are the same in all steps.
     with evaluation_mode(model), parametrize.cached():
         memory, state = model.encode(sources, lengths)
