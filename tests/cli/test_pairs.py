@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sacrebleu.metrics.chrf import CHRF
 from typer.testing import CliRunner, Result
 
 from sluice.cli import app
@@ -80,7 +81,11 @@ def test_an_evaluation_counts_exact_outputs(folder: Path) -> None:
     right = sum(one == other for one, other in zip(made, ("ba", "wrong", "bb"), strict=True))
     done = run("evaluate", model, held, "--out", folder / "scores.json")
     assert done.exit_code == 0, done.output
-    scores = json.loads((folder / "scores.json").read_text())["tables"]["scores"]
+    saved = json.loads((folder / "scores.json").read_text())
+    chrf = CHRF()
+    chrf.corpus_score(["a"], [["a"]])
+    assert f"Signatures of sacrebleu: chrF {chrf.get_signature()}." in saved["notes"]
+    scores = saved["tables"]["scores"]
     of = {row[""]: row for row in scores}
     assert of["model"]["exact outputs"] == right / 4
     assert of["copy the source"]["exact outputs"] == 2 / 4  # bb and z

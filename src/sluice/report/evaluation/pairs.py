@@ -28,7 +28,7 @@ from sluice.sequence.data.readers.pair_texts import read_pair_texts
 from sluice.sequence.data.readers.pairs import find_unknown_id
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.metrics.metrics import MODEL
-from sluice.sequence.metrics.outputs import score_outputs
+from sluice.sequence.metrics.outputs import find_signatures, score_outputs
 from sluice.sequence.metrics.score_table import ScoreTable
 from sluice.sequence.model_series import get_load_options
 
@@ -68,7 +68,11 @@ def evaluate_pairs(
         type(checkpoint.model).__name__,
         data,
         [_tabulate(rows, metrics.items), _show_outputs(sources, texts, targets)],
-        [*judged.pairs.report().splitlines(), *_describe(judged, len(known), len(made))],
+        [
+            *judged.pairs.report().splitlines(),
+            *_describe(judged, len(known), len(made)),
+            *_describe_scores(rows[MODEL]),
+        ],
     )
 
 
@@ -160,3 +164,9 @@ def _describe(judged: _JudgedPairs, known: int, decoded: int) -> list[str]:
             "compared with one target."
         )
     return notes
+
+
+def _describe_scores(scores: dict[str, float]) -> list[str]:
+    signatures = find_signatures(name for name in ("chrF", "BLEU") if name in scores)
+    named = (f"{name} {signature}" for name, signature in signatures.items())
+    return [f"Signatures of sacrebleu: {', '.join(named)}."]
