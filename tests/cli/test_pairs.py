@@ -149,8 +149,9 @@ def test_every_architecture_is_trained_and_used(architecture: str, tmp_path: Pat
     (short,) = generate_outputs(loaded, ["ab ab"], num_beams=3, max_length=8, length_penalty=0)
     assert run(*given, "--beam", 3).stdout == " ".join(short.text.splitlines()) + "\n"
     assert "give --beam too" in run(*given).stderr
-    judged = run("evaluate", model, file, "--out", tmp_path / "scores.json")
+    judged = run("evaluate", model, file, "--out", tmp_path / "scores.json", "--beam", 2)
     assert judged.exit_code == 0, judged.output
+    assert "Outputs are of 2 beams; each is compared with one target." in judged.output
     scores = json.loads((tmp_path / "scores.json").read_text())["tables"]["scores"]
     assert {"exact outputs", "chrF", "perplexity"} <= scores[0].keys()
     again = run("train", file, "--from", model, "--steps", 2, "--out", tmp_path / "more")

@@ -9,7 +9,13 @@ import typer
 from rich.console import Console
 
 from sluice.cli.errors import fail, report_known_errors
-from sluice.cli.options import CheckpointArgument, Threads
+from sluice.cli.options import (
+    Beam,
+    CheckpointArgument,
+    LengthPenalty,
+    Threads,
+    choose_length_penalty,
+)
 from sluice.cli.score_display import group_score_tables
 from sluice.cli.usage import refuse_unused
 
@@ -75,6 +81,8 @@ def evaluate(
             rich_help_panel="Data",
         ),
     ] = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
     threads: Threads = None,
 ) -> None:
     """Judge a trained model on held-out data, beside baselines."""
@@ -103,7 +111,15 @@ def evaluate(
         if isinstance(trained.model, BiaxialModel):
             report = evaluate_chorales(trained, data)
         else:
-            settings = EvaluationSettings(period, held_out, origins, stride, target_file)
+            settings = EvaluationSettings(
+                period,
+                held_out,
+                origins,
+                stride,
+                target_file,
+                num_beams=beam or 1,
+                length_penalty=choose_length_penalty(length_penalty, beam),
+            )
             report = evaluate_model(trained, data, settings)
         console = Console()
         for note in report.notes:

@@ -14,7 +14,13 @@ import typer
 
 from sluice.cli.errors import fail, report_known_errors
 from sluice.cli.generate_outputs import read_inputs, write_outputs
-from sluice.cli.options import CheckpointArgument, InferencePrecision
+from sluice.cli.options import (
+    Beam,
+    CheckpointArgument,
+    InferencePrecision,
+    LengthPenalty,
+    choose_length_penalty,
+)
 from sluice.cli.usage import is_given, refuse_unused
 
 if TYPE_CHECKING:
@@ -97,22 +103,8 @@ def generate(
             rich_help_panel=_SAMPLING,
         ),
     ] = None,
-    beam: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Beam search of this width, instead of sampling.",
-            rich_help_panel="Beam search",
-        ),
-    ] = None,
-    length_penalty: Annotated[
-        float | None,
-        typer.Option(
-            help="Power of the length that a beam's log-probability is divided by; default 1. "
-            "0 favours short texts.",
-            rich_help_panel="Beam search",
-        ),
-    ] = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
     precision: InferencePrecision = "float32",
     threads: Annotated[
         int | None,
@@ -138,9 +130,7 @@ def generate(
             fail(f"--input is for models of pairs, but {checkpoint} continues text; give --prompt")
         sampled = "sampling" if beam is None else "beam"
         refuse_unused(context, "pairs" if is_pairs else sampled)
-        if length_penalty is not None and beam is None:
-            fail("--length-penalty compares the sequences of a beam; give --beam too")
-        penalty = 1.0 if length_penalty is None else length_penalty
+        penalty = choose_length_penalty(length_penalty, beam)
         if is_pairs:
             write_outputs(
                 loaded,

@@ -52,6 +52,30 @@ InferencePrecision = Annotated[
     typer.Option(help="Precision of the matrix products.", rich_help_panel="Hardware"),
 ]
 
+Beam = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Width of a beam search; default none.",
+        rich_help_panel="Beam search",
+    ),
+]
+LengthPenalty = Annotated[
+    float | None,
+    typer.Option(
+        help="Power of the length that a beam's log-probability is divided by; default 1. "
+        "0 favours short texts.",
+        rich_help_panel="Beam search",
+    ),
+]
+
+
+def choose_length_penalty(given: float | None, beam: int | None) -> float:
+    """The power that was given, which needs a beam, or 1."""
+    if given is not None and beam is None:
+        fail("--length-penalty compares the sequences of a beam; give --beam too")
+    return 1.0 if given is None else given
+
 
 def value_or(value: Value | None, default: Value) -> Value:
     """A value, or the default if it is None."""

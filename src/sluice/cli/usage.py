@@ -155,7 +155,7 @@ USES: Mapping[str, Mapping[str, Usage]] = {
     },
     "evaluate": {
         "series": Usage("a model of series", ("period", "held_out", "origins", "stride")),
-        "pairs": Usage("a model of pairs", ("target_file",)),
+        "pairs": Usage("a model of pairs", ("target_file", "beam", "length_penalty")),
         "other": Usage("a model that forecasts no series and makes no pairs"),
     },
     "look": {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 
-class _Ending(NamedTuple):
+class _RepeatEnding(NamedTuple):
     """The first and the last measure of an ending, counted from 0."""
 
     first: int
@@ -29,12 +29,12 @@ def find_replaced_endings(parts: Iterable[Element]) -> list[range]:
     ]
 
 
-def _list_endings(measures: Sequence[Element]) -> Iterable[_Ending]:
+def _list_endings(measures: Sequence[Element]) -> Iterable[_RepeatEnding]:
     begun: int | None = None
     for number, measure in enumerate(measures):
         for mark in measure.iterfind("barline/ending"):
             if mark.get("type") == "start":
                 begun = number
             elif begun is not None:
-                yield _Ending(begun, number)
+                yield _RepeatEnding(begun, number)
                 begun = None

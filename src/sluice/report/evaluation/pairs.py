@@ -42,8 +42,8 @@ _SHOWN = 5
 def evaluate_pairs(
     checkpoint: Checkpoint, data: str, settings: EvaluationSettings
 ) -> EvaluationReport:
-    """Nats per token, perplexity and token accuracy; of greedy outputs also how many are exactly
-    the target, chrF and BLEU, beside copies of the source and the most frequent target."""
+    """Nats per token, perplexity and token accuracy; of outputs also how many are exactly the
+    target, chrF and BLEU, beside copies of the source and the most frequent target."""
     judged = _read(checkpoint, data, settings.target_file)
     known = judged.pairs.select(judged.find_known())
     metrics = evaluate(checkpoint.model, PairBatches(known.sources, known.targets, _BATCH, seed=0))
@@ -51,7 +51,12 @@ def evaluate_pairs(
     places = range(0, len(judged.pairs), every)
     sources = [judged.sources[place] for place in places]
     targets = [judged.targets[place] for place in places]
-    made = generate_outputs(checkpoint, sources)
+    made = generate_outputs(
+        checkpoint,
+        sources,
+        num_beams=settings.num_beams,
+        length_penalty=settings.length_penalty,
+    )
     exact = sum(judged.is_exact(place, one) for place, one in zip(places, made, strict=True))
     texts = [one.text for one in made]
     frequent = Counter(targets).most_common(1)[0][0]
@@ -70,7 +75,7 @@ def evaluate_pairs(
         [_tabulate(rows, metrics.items), _show_outputs(sources, texts, targets)],
         [
             *judged.pairs.report().splitlines(),
-            *_describe(judged, len(known), len(made)),
+            *_describe(judged, len(known), len(made), settings.num_beams),
             *_describe_scores(rows[MODEL]),
         ],
     )
@@ -150,7 +155,7 @@ def _show_outputs(
     return ScoreTable("outputs", ("source", "output", "target"), tuple(shown))
 
 
-def _describe(judged: _JudgedPairs, known: int, decoded: int) -> list[str]:
+def _describe(judged: _JudgedPairs, known: int, decoded: int, num_beams: int) -> list[str]:
     notes = []
     left_out = len(judged.pairs) - known
     if left_out:
@@ -158,11 +163,9 @@ def _describe(judged: _JudgedPairs, known: int, decoded: int) -> list[str]:
             f"{pluralize(left_out, 'pair')} with tokens that the model does not know are left out "
             "of nats, perplexity and token accuracy."
         )
-    if decoded < len(judged.pairs):
-        notes.append(
-            f"Outputs are of {decoded:,} pairs, evenly from all; they are greedy, and each is "
-            "compared with one target."
-        )
+    way = "greedy" if num_beams == 1 else f"of {num_beams} beams"
+    which = f" of {decoded:,} pairs, evenly from all" if decoded < len(judged.pairs) else ""
+    notes.append(f"Outputs{which} are {way}; each is compared with one target.")
     return notes
 
 

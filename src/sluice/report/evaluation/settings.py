@@ -18,6 +18,7 @@ class EvaluationSettings:
         origins: forecast from at most so many rows of a series; default 100.
         stride: forecast from every so many rows, in place of `origins`.
         target_file: a file with the target of each line of the data, for a model of pairs.
+        num_beams, length_penalty: as in `sluice.sequence.generate_outputs`, for a model of pairs.
     """
 
     period: int | None = None
@@ -25,3 +26,5 @@ class EvaluationSettings:
     origins: int | None = None
     stride: int | None = None
     target_file: StrPath | None = None
+    num_beams: int = 1
+    length_penalty: float = 1.0
