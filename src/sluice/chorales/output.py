@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -118,11 +119,11 @@ def name_pieces(presentations: Iterable[Presentation]) -> Iterator[str]:
 
 
 def write_piece(
-    parts: Parts, stem: Path, formats: Sequence[str], presentation: Presentation
+    parts: Parts, stem: StrPath, formats: Sequence[str], presentation: Presentation
 ) -> list[Path]:
     """Write one piece beside `stem`, which lacks its ending; as `write_pieces`."""
     contents = {
-        stem.with_name(f"{stem.name}.{ending}"): _EXPORTERS[ending](parts, presentation)
+        Path(f"{os.fspath(stem)}.{ending}"): _EXPORTERS[ending](parts, presentation)
         for ending in formats
     }
     for path, content in contents.items():

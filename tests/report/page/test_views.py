@@ -216,7 +216,7 @@ def test_a_roll_shows_probabilities_and_sounds(show: Opened) -> None:
     roll = np.random.default_rng(1).random((10, 12)) > 0.7
     target = torch.from_numpy(roll).float()
     x = torch.cat((torch.zeros(1, 12), target[:-1]))
-    view = RollView(tuple(range(60, 72)), [roll], step_seconds=0.1)
+    view = RollView(tuple(range(60, 72)), [roll], step_seconds=0.4)
     page = show(ReportInputs(model, [x], [target], view=view))
     hidden, _ = run_torch(model.layers, x[:, None])
     with torch.no_grad():
