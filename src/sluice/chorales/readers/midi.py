@@ -76,7 +76,10 @@ def read_midi_score(path: StrPath) -> ScoreContents:
     contents.remarks = omissions.to_remarks()
     last = max(note.end for note in contents.notes)
     changes = {
-        Fraction(one.time, quarter): (Fraction(4 * one.numerator, one.denominator), one.denominator)
+        Fraction(one.time, quarter): (
+            Fraction(4 * one.numerator, one.denominator),
+            min(one.denominator, 128),
+        )
         for one in score.time_signatures
         if one.numerator > 0 and one.denominator > 0
     }

@@ -68,6 +68,22 @@ def test_notes_without_an_end_are_reported(tmp_path: Path) -> None:
     assert [one.reason for one in read.skipped_items] == ["is a MIDI file whose notes have no end"]
 
 
+def test_an_end_is_found_behind_texts_and_in_running_status(tmp_path: Path) -> None:
+    events = [
+        (0, [0x90, 60, 80]), (96, [60, 0]),  # a key down and up, the second without its status
+        (0, [0xFF, 0x01, 2, 0x90, 0x40]), (0, [62, 80]), (96, [62, 0]),  # a text like a key down
+        (0, [0xF0, 3, 0x10, 0x40, 0xF7]), (0, [0x90, 64, 80]), (0, [0xFF, 0x2F, 0]),
+    ]  # fmt: skip
+    track = b"".join(bytes([wait, *event]) for wait, event in events)
+    head = b"MThd" + bytes([0, 0, 0, 6, 0, 0, 0, 1, 0, 96])
+    path = tmp_path / "a.mid"
+    path.write_bytes(head + b"MTrk" + len(track).to_bytes(4, "big") + track)
+    read = load_data(path)
+    assert isinstance(read, Tokens)
+    assert "pitch:62" in read.vocabulary and "pitch:64" not in read.vocabulary
+    assert "a.mid: 1 note without an end left out." in read.report()
+
+
 def test_a_file_is_recognised_by_its_first_bytes(tmp_path: Path) -> None:
     path = write_midi(tmp_path / "a.song", [(0, 1, 60)])
     assert "MIDI" in load_data(path).report()

@@ -37,20 +37,19 @@ def _list_tracks(contents: bytes) -> Iterator[bytes]:
 
 def _search(track: bytes) -> Iterator[tuple[int, int]]:
     open_notes: dict[tuple[int, int], list[int]] = {}
-    now, place, status = 0, 0, 0
+    now, place, running = 0, 0, 0
     try:
         while place < len(track):
             wait, place = _read_length(track, place)
             now += wait
-            if track[place] >= 0x80:
-                status = track[place]
-                place += 1
+            status = track[place] if track[place] >= 0x80 else running
+            place += track[place] >= 0x80
             if status in (0xFF, 0xF0, 0xF7):
                 place += status == 0xFF
                 size, place = _read_length(track, place)
                 place += size
                 continue
-            kind, channel = status & 0xF0, status & 0x0F
+            running, kind, channel = status, status & 0xF0, status & 0x0F
             if kind in (0x80, 0x90) and channel != _DRUMS:
                 key = channel, track[place]
                 if kind == 0x90 and track[place + 1] > 0:
