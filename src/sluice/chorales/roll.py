@@ -19,7 +19,8 @@ States = NDArray[np.uint8]
 _BEATS = 4
 _AHEAD = 4
 """Quarter notes from which the clock sees a fermata, or the end of the piece."""
-_FINEST_BEAT = 128
+FINEST_BEAT = 128
+"""The largest lower number of a time signature."""
 CLOCK_WIDTH = 11 + _AHEAD
 """The columns of `Roll.clock`."""
 
@@ -89,7 +90,7 @@ class Roll:
         """The time signature at a step, such as (6, 8); a bar of an odd length has a finer one."""
         below = 4 if self.beat_types is None else int(self.beat_types[step])
         beats = Fraction(int(self.meters[step]) * below, 4 * self.grid)
-        while beats.denominator > 1 and below < _FINEST_BEAT:
+        while beats.denominator > 1 and below < FINEST_BEAT:
             beats, below = 2 * beats, 2 * below
         return max(1, round(beats)), below
 

@@ -70,16 +70,16 @@ LengthPenalty = Annotated[
 ]
 
 
+def value_or(value: Value | None, default: Value) -> Value:
+    """A value, or the default if it is None."""
+    return default if value is None else value
+
+
 def choose_length_penalty(given: float | None, beam: int | None) -> float:
     """The power that was given, which needs a beam, or 1."""
     if given is not None and beam is None:
         fail("--length-penalty compares the sequences of a beam; give --beam too")
-    return 1.0 if given is None else given
-
-
-def value_or(value: Value | None, default: Value) -> Value:
-    """A value, or the default if it is None."""
-    return default if value is None else value
+    return value_or(given, 1.0)
 
 
 def parse_units(text: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -39,7 +40,7 @@ class Omissions:
 
 def _count(number: int, what: str) -> str:
     """As in "2 notes of drums": the first noun is the one that is counted."""
-    noun = "note" if what.startswith("note ") else what.partition(" of ")[0]
+    noun = re.split(" (?:of|without) ", what)[0]
     return f"{pluralize(number, noun)}{what.removeprefix(noun)}"
 
 

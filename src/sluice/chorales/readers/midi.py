@@ -12,13 +12,11 @@ from sluice.chorales.readers.contents import (
     ScoreContents,
     check_tempo,
 )
-from sluice.chorales.roll import RollBar, RollNote
+from sluice.chorales.roll import FINEST_BEAT, RollBar, RollNote
 from sluice.extras import MissingExtraError
 from sluice.files import StrPath
-from sluice.sequence.data.readers.file_kinds import read_head
-from sluice.sequence.data.readers.midi import MAGIC
+from sluice.sequence.data.readers.midi import parse_midi, read_midi_bytes
 from sluice.sequence.data.readers.midi_events import describe_missing_notes, find_endless_notes
-from sluice.sequence.data.report import make_read_error
 from sluice.sequence.errors import DataError
 
 _SMPTE, _SEPARATE = 0x8000, 2
@@ -38,21 +36,13 @@ def read_midi_score(path: StrPath) -> ScoreContents:
             (SMPTE), or one of separate patterns (format 2).
     """
     try:
-        from symusic import Score
+        import symusic  # noqa: F401
     except ImportError:
         raise MissingExtraError("symusic", "data") from None
     path = Path(path)
-    head = read_head(path, 14)
-    if head[:4] != MAGIC:
-        raise DataError(f"{path} is not a MIDI file: it does not start with MThd.")
-    _check_header(path, head)
-    try:
-        content = path.read_bytes()
-        score: Any = Score.from_midi(content)
-    except OSError as error:
-        raise make_read_error(path, error) from None
-    except RuntimeError as error:
-        raise DataError(f"{path} is a damaged MIDI file ({error}).") from None
+    content = read_midi_bytes(path)
+    _check_header(path, content[:14])
+    score = parse_midi(path, content)
     quarter = score.ticks_per_quarter
     tracks = [track for track in score.tracks if not track.is_drum and len(track.notes)]
     contents = ScoreContents(parts=[track.name for track in tracks])
@@ -78,7 +68,7 @@ def read_midi_score(path: StrPath) -> ScoreContents:
     changes = {
         Fraction(one.time, quarter): (
             Fraction(4 * one.numerator, one.denominator),
-            min(one.denominator, 128),
+            min(one.denominator, FINEST_BEAT),
         )
         for one in score.time_signatures
         if one.numerator > 0 and one.denominator > 0

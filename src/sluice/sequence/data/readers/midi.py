@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sluice.extras import MissingExtraError
-from sluice.files import StrPaths, to_paths
+from sluice.files import StrPath, StrPaths, to_paths
 from sluice.option_names import name_option
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.readers.file_kinds import read_head
@@ -55,7 +55,7 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
     notes, refused = list[str](), []
     for path in files:
         try:
-            content = _read_content(path)
+            content = read_midi_bytes(path)
             read[path] = list(_tokenize(path, content, grid))
         except DataError as error:
             refused.append(SkippedItem.from_file_error(path, error))
@@ -81,23 +81,37 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
     )
 
 
-def _read_content(path: Path) -> bytes:
+def read_midi_bytes(path: StrPath) -> bytes:
+    """A whole MIDI file.
+
+    Raises:
+        DataError: it cannot be read, or is no MIDI file.
+    """
     if read_head(path, 4) != MAGIC:
         raise DataError(f"{path} is not a MIDI file: it does not start with MThd.")
     try:
-        return path.read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise make_read_error(path, error) from None
 
 
-def _tokenize(path: Path, content: bytes, grid: int) -> Iterator[str]:
+def parse_midi(path: StrPath, content: bytes, grid: int | None = None) -> Any:
+    """symusic's `Score` of a MIDI file, in its own ticks or in `grid` steps per quarter note.
+
+    Raises:
+        DataError: a damaged file.
+    """
     from symusic import Score
 
     try:
-        whole: Any = Score.from_midi(content)
-        score = whole.resample(grid, 1)
+        score: Any = Score.from_midi(content)
+        return score if grid is None else score.resample(grid, 1)
     except RuntimeError as error:
         raise DataError(f"{path} is a damaged MIDI file ({error}).") from None
+
+
+def _tokenize(path: Path, content: bytes, grid: int) -> Iterator[str]:
+    score = parse_midi(path, content, grid)
     notes = sorted(
         (note.time, note.pitch, note.duration)
         for track in score.tracks
